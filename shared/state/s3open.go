@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// bucketName is the rule S3 and OSS share, dots left out: they break TLS with
+// virtual hosts.
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
+
+// location is where a bucket's URL says it is.
+type location struct {
+	bucket, prefix   string
+	region, endpoint string
+	dialect          dialect
+	pathStyle        bool
+}
+
+func openS3(ctx context.Context, u *url.URL) (Store, error) {
+	p, err := parseLocation(u)
+	if err != nil {
+		return nil, fmt.Errorf("state URL %s://%s%s: %w", u.Scheme, u.Host, u.Path, err)
+	}
+	// The SDK's own client type, since AWS_CA_BUNDLE breaks the set-up of any other.
+	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.ResponseHeaderTimeout = 30 * time.Second
+	})
+	options := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(client),
+		// OSS refuses the trailing checksums the SDK sends by default.
+		config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired),
+		config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired),
+	}
+	if p.region != "" {
+		options = append(options, config.WithRegion(p.region))
+	}
+	if names := credentialNames(p.dialect); names != nil {
+		options = append(options, config.WithCredentialsProvider(names))
+	} else if p.dialect == dialectOSS {
+		return nil, errors.New("no credentials for OSS; set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET (and OSS_SESSION_TOKEN for temporary ones)")
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, fmt.Errorf("set up the S3 client: %w", err)
+	}
+	if cfg.Region == "" {
+		if p.endpoint == "" {
+			return nil, fmt.Errorf("state URL s3://%s: add ?region=… or set AWS_REGION", p.bucket)
+		}
+		cfg.Region = "us-east-1" // only signed over; servers of one region expect this
+	}
+	return &S3{
+		client: s3.NewFromConfig(cfg, func(o *s3.Options) {
+			o.UsePathStyle = p.pathStyle
+			if p.endpoint != "" {
+				o.BaseEndpoint = aws.String(p.endpoint)
+			}
+		}),
+		bucket: p.bucket, prefix: p.prefix, dialect: p.dialect,
+	}, nil
+}
+
+func parseLocation(u *url.URL) (location, error) {
+	p := location{bucket: u.Host, prefix: strings.Trim(u.Path, "/")}
+	if !bucketName.MatchString(p.bucket) {
+		return p, fmt.Errorf("%q is no bucket name (3 to 63 of a-z, 0-9 and -)", p.bucket)
+	}
+	if p.prefix != "" {
+		if err := CheckKey(p.prefix); err != nil {
+			return p, err
+		}
+		p.prefix += "/"
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return p, errors.New("the part after ? is malformed")
+	}
+	for name, values := range query {
+		switch {
+		case len(values) > 1:
+			return p, fmt.Errorf("%s is given twice", name)
+		case name == "region":
+			p.region = values[0]
+		case name == "endpoint":
+			p.endpoint = values[0]
+		default: // without the value: it may be a secret
+			return p, fmt.Errorf("%s is unknown after ?; want region and endpoint, credentials come from the environment", name)
+		}
+	}
+	return p.resolve(u.Scheme)
+}
+
+// resolve fills in the endpoint and decides how the bucket is addressed: as part of
+// the host where OSS or AWS wants it, as part of the path at any other server.
+func (p location) resolve(scheme string) (location, error) {
+	var host string
+	if p.endpoint != "" {
+		e, err := url.Parse(p.endpoint)
+		if err != nil || e.Scheme != "http" && e.Scheme != "https" || e.Host == "" || strings.Trim(e.Path, "/") != "" {
+			return p, fmt.Errorf("endpoint %q is no http:// or https:// address", p.endpoint)
+		}
+		if e.User != nil {
+			return p, errors.New("the endpoint carries credentials; give them in the environment")
+		}
+		host = e.Hostname()
+	}
+	if scheme == "s3" {
+		p.pathStyle = p.endpoint != ""
+		return p, nil
+	}
+	p.dialect = dialectOSS
+	if p.region == "" {
+		return p, errors.New("add ?region=…, for example cn-hangzhou")
+	}
+	if p.endpoint == "" {
+		p.endpoint = "https://s3.oss-" + p.region + ".aliyuncs.com"
+	}
+	p.pathStyle = host == "localhost" || net.ParseIP(host) != nil
+	return p, nil
+}
+
+// environment reads credentials from the variables it names. They count for a minute
+// only, so that a function whose platform renews them in place goes on working.
+type environment struct{ id, secret, token string }
+
+// credentialNames returns the first set of variables that is filled in, or nil.
+func credentialNames(d dialect) aws.CredentialsProvider {
+	sets := []environment{{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}}
+	if d == dialectOSS {
+		sets = []environment{
+			{"OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN"},
+			{"ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"},
+		}
+	}
+	for _, set := range sets {
+		if os.Getenv(set.id) != "" && os.Getenv(set.secret) != "" {
+			return set
+		}
+	}
+	return nil
+}
+
+// Retrieve implements aws.CredentialsProvider.
+func (e environment) Retrieve(context.Context) (aws.Credentials, error) {
+	c := aws.Credentials{
+		AccessKeyID:     os.Getenv(e.id),
+		SecretAccessKey: os.Getenv(e.secret),
+		SessionToken:    os.Getenv(e.token),
+		Source:          "environment",
+		CanExpire:       true,
+		Expires:         time.Now().Add(time.Minute),
+	}
+	if !c.HasKeys() {
+		return aws.Credentials{}, fmt.Errorf("no credentials for the state store; set %s and %s", e.id, e.secret)
+	}
+	return c, nil
+}
