@@ -3,6 +3,7 @@
 package change
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -99,4 +100,69 @@ func (v Value) String() string {
 		return fmt.Sprintf("0x%x", v.s)
 	}
 	return "?"
+}
+
+// jsonValue is a Value in a state object: one member, named by kind; NULL is
+// null. Floats are their bits, bytes are base64.
+type jsonValue struct {
+	Int     *int64  `json:"i,omitempty"`
+	Uint    *uint64 `json:"u,omitempty"`
+	Float32 *uint32 `json:"f,omitempty"`
+	Float64 *uint64 `json:"d,omitempty"`
+	Text    *string `json:"t,omitempty"`
+	Bytes   *[]byte `json:"b,omitempty"`
+}
+
+// MarshalJSON writes the value as state objects hold it.
+func (v Value) MarshalJSON() ([]byte, error) {
+	var j jsonValue
+	switch v.kind {
+	case Null:
+		return []byte("null"), nil
+	case Int:
+		n := v.Int()
+		j.Int = &n
+	case Uint:
+		j.Uint = &v.n
+	case Float32:
+		n := uint32(v.n)
+		j.Float32 = &n
+	case Float64:
+		j.Float64 = &v.n
+	case Text:
+		j.Text = &v.s
+	case Bytes:
+		b := []byte(v.s)
+		j.Bytes = &b
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (v *Value) UnmarshalJSON(b []byte) error {
+	*v = Value{}
+	if string(b) == "null" {
+		return nil
+	}
+	var j jsonValue
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	switch {
+	case j.Int != nil:
+		*v = NewInt(*j.Int)
+	case j.Uint != nil:
+		*v = NewUint(*j.Uint)
+	case j.Float32 != nil:
+		*v = Value{kind: Float32, n: uint64(*j.Float32)}
+	case j.Float64 != nil:
+		*v = Value{kind: Float64, n: *j.Float64}
+	case j.Text != nil:
+		*v = NewText(*j.Text)
+	case j.Bytes != nil:
+		*v = NewBytes(string(*j.Bytes))
+	default:
+		return fmt.Errorf("value %s: expected one of i, u, f, d, t, b", b)
+	}
+	return nil
 }
