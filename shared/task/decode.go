@@ -6,6 +6,8 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -103,6 +105,9 @@ func (d *decoder) decodeStruct(n *yaml.Node, path string, v reflect.Value) {
 			continue
 		}
 		keyPath := join(path, key.Value)
+		if !printable(key.Value) {
+			keyPath = join(path, strconv.Quote(key.Value))
+		}
 		if at, seen := first[key.Value]; seen {
 			d.report(positionOf(key), keyPath, fmt.Sprintf("duplicate key, already given in line %d", at.line))
 			continue
@@ -183,7 +188,7 @@ func (d *decoder) unsetVariable(n *yaml.Node, path, name string) {
 // as written, and the path is settled.
 func (d *decoder) stringValue(n *yaml.Node, path string) (string, bool) {
 	switch {
-	case n.Kind != yaml.ScalarNode, n.ShortTag() == "!!null":
+	case n.Kind != yaml.ScalarNode, !slices.Contains(unquotedTags, n.ShortTag()) && n.ShortTag() != "!!str":
 		d.bad(n, path, "expected text, got %s", describe(n))
 		return "", false
 	case n.ShortTag() != "!!str":
@@ -205,6 +210,9 @@ func (d *decoder) stringValue(n *yaml.Node, path string) (string, bool) {
 	}
 	return value, len(missing) == 0 || d.allowUnset
 }
+
+// unquotedTags are what YAML makes of text that lacks its quotes.
+var unquotedTags = []string{"!!int", "!!float", "!!bool", "!!timestamp"}
 
 // printable refuses what can't be part of a name, an address or a label, and
 // what YAML couldn't show again.

@@ -165,7 +165,8 @@ func (g glob) covers(other glob, fold bool) bool {
 	return gi == len(g)
 }
 
-// meets reports whether some name matches both globs.
+// meets reports whether some name matches both globs, case aside: it is used
+// before the server's rule for case is known, where yes is the safe answer.
 func (g glob) meets(other glob) bool {
 	// reach[j] says whether g[i:] and other[j:] can match one name.
 	reach := make([]bool, len(other)+1)
@@ -180,7 +181,7 @@ func (g glob) meets(other glob) bool {
 			case j < len(other) && other[j] == star:
 				reach[j] = reach[j+1] || i < len(g) && next[j]
 			case i < len(g) && j < len(other):
-				reach[j] = (g[i] == any1 || other[j] == any1 || g[i] == other[j]) && next[j+1]
+				reach[j] = (g[i] == any1 || other[j] == any1 || same(g[i], other[j], true)) && next[j+1]
 			default:
 				reach[j] = false
 			}

@@ -227,7 +227,7 @@ func (v *validator) accept() {
 		case item == "":
 			v.fail(path, "expected the name of a precheck item")
 		case slices.Index(v.task.Accept, item) < i:
-			v.fail(path, "%q is already in the list", item)
+			v.fail(path, "%s is already in the list", v.got(path))
 		}
 	}
 	if len(v.task.Accept) == 0 {

@@ -135,7 +135,7 @@ func (v *validator) object(path string, o *Object) {
 		case column == "":
 			v.fail(at, "expected the name of a column")
 		case slices.Index(o.KeyColumns, column) < i:
-			v.fail(at, "column %q is already in the list", column)
+			v.fail(at, "column %s is already in the list", v.got(at))
 		}
 	}
 	if v.given(path+".keyColumns") && len(o.KeyColumns) == 0 {
