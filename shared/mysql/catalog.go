@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"slipway/shared/change"
+)
+
+// ErrNoTable tells that a table does not exist, or not for this user.
+var ErrNoTable = errors.New("no such table, or no SELECT privilege on it")
+
+// errTableMoves tells that a definition changed each time it was read.
+var errTableMoves = errors.New("the definition keeps changing while it is read; wait for the running DDL to end")
+
+// Querier runs one statement; a Conn does.
+type Querier interface {
+	Query(ctx context.Context, sql string, args ...any) (*gomysql.Result, error)
+}
+
+// TableName names a table.
+type TableName struct{ Database, Name string }
+
+// String joins database and table: "db.table".
+func (n TableName) String() string { return n.Database + "." + n.Name }
+
+// TableInfo is what the server estimates about a table.
+type TableInfo struct {
+	TableName
+	Engine string
+	// Rows and Bytes are the server's estimates, far off at times.
+	Rows, Bytes uint64
+}
+
+// ListTables lists the base tables of all databases but the server's own,
+// ordered by database and name.
+func ListTables(ctx context.Context, q Querier) ([]TableInfo, error) {
+	r, err := q.Query(ctx, `SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_ROWS, DATA_LENGTH
+		FROM information_schema.TABLES
+		WHERE TABLE_TYPE = 'BASE TABLE'
+			AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')`)
+	if err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	tables := make([]TableInfo, 0, len(r.Values))
+	for _, f := range r.Values {
+		tables = append(tables, TableInfo{
+			TableName: TableName{text(f[0]), text(f[1])}, Engine: text(f[2]),
+			Rows: f[3].AsUint64(), Bytes: f[4].AsUint64(),
+		})
+	}
+	slices.SortFunc(tables, func(a, b TableInfo) int {
+		return strings.Compare(a.Database+"\x00"+a.Name, b.Database+"\x00"+b.Name)
+	})
+	return tables, nil
+}
+
+// LoadTable reads one table's definition; ErrNoTable when there is none.
+func LoadTable(ctx context.Context, q Querier, database, name string) (*change.Table, error) {
+	tables, err := LoadTables(ctx, q, []TableName{{database, name}})
+	if err != nil {
+		return nil, err
+	}
+	return tables[0], nil
+}
+
+// LoadTables reads the definitions of the named tables, in that order;
+// ErrNoTable when one is missing. Each is as of one moment: columns are read
+// before and after the keys and must not have changed between.
+func LoadTables(ctx context.Context, q Querier, names []TableName) ([]*change.Table, error) {
+	loaded := make(map[TableName]*change.Table, len(names))
+	for database, of := range byDatabase(names) {
+		for batch := range slices.Chunk(of, 200) {
+			if err := loadBatch(ctx, q, database, batch, loaded); err != nil {
+				return nil, fmt.Errorf("read the definitions of %s: %w", database, err)
+			}
+		}
+	}
+	tables := make([]*change.Table, len(names))
+	for i, n := range names {
+		if tables[i] = loaded[n]; tables[i] == nil {
+			return nil, fmt.Errorf("%s: %w", n, ErrNoTable)
+		}
+	}
+	return tables, nil
+}
+
+func byDatabase(names []TableName) map[string][]any {
+	of := map[string][]any{}
+	for _, n := range names {
+		of[n.Database] = append(of[n.Database], n.Name)
+	}
+	return of
+}
+
+// loadTries is how often a definition is read until it holds still.
+const loadTries = 5
+
+func loadBatch(ctx context.Context, q Querier, database string, names []any, into map[TableName]*change.Table) error {
+	before, err := readTables(ctx, q, database, names)
+	for range loadTries {
+		if err != nil {
+			return err
+		}
+		keys, err := readKeys(ctx, q, database, names)
+		if err != nil {
+			return err
+		}
+		after, err := readTables(ctx, q, database, names)
+		if err != nil {
+			return err
+		}
+		if reflect.DeepEqual(before, after) {
+			for name, t := range after {
+				chooseKey(t, keys[name])
+				into[TableName{database, name}] = t
+			}
+			return nil
+		}
+		before = after
+	}
+	return errTableMoves
+}
+
+const columnsQuery = `SELECT c.TABLE_NAME, t.ENGINE, c.COLUMN_NAME, c.COLUMN_TYPE, c.IS_NULLABLE,
+		c.CHARACTER_SET_NAME, c.COLLATION_NAME, c.EXTRA
+	FROM information_schema.COLUMNS c
+	JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME
+	WHERE c.TABLE_SCHEMA = ? AND c.TABLE_NAME IN (%s) AND t.TABLE_TYPE = 'BASE TABLE'
+	ORDER BY c.TABLE_NAME, c.ORDINAL_POSITION`
+
+func readTables(ctx context.Context, q Querier, database string, names []any) (map[string]*change.Table, error) {
+	r, err := q.Query(ctx, fmt.Sprintf(columnsQuery, placeholders(len(names))), append([]any{database}, names...)...)
+	if err != nil {
+		return nil, err
+	}
+	tables := map[string]*change.Table{}
+	for _, f := range r.Values {
+		name := text(f[0])
+		t := tables[name]
+		if t == nil {
+			t = &change.Table{Database: database, Name: name, Engine: text(f[1])}
+			tables[name] = t
+		}
+		col, err := newColumn(text(f[2]), text(f[3]), modernName(text(f[5])))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t, err)
+		}
+		extra := text(f[7])
+		col.Nullable = text(f[4]) == "YES"
+		col.Collation = modernName(text(f[6]))
+		col.Generated = strings.Contains(extra, "VIRTUAL GENERATED") || strings.Contains(extra, "STORED GENERATED")
+		col.Invisible = strings.Contains(extra, "INVISIBLE")
+		t.Columns = append(t.Columns, col)
+	}
+	return tables, nil
+}
+
+func placeholders(n int) string {
+	return strings.TrimSuffix(strings.Repeat("?, ", n), ", ")
+}
+
+func text(f gomysql.FieldValue) string { return string(f.AsString()) }

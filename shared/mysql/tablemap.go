@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mysql
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/go-mysql-org/go-mysql/replication"
+
+	"slipway/shared/change"
+)
+
+// ErrMinimalMetadata tells that table maps don't say what their columns are.
+var ErrMinimalMetadata = errors.New("the table map has no column names; SET GLOBAL binlog_row_metadata = FULL on the source and take a new snapshot")
+
+// Resolve gives the definition that the rows of a table map were written with
+// (rule T5). The table map says nearly all; the text of a type, what is
+// generated, the engine, and the unique key of a table without a primary key
+// come from the first candidate that agrees, column by column.
+//
+// A candidate that agrees in everything is returned itself, so that one
+// definition is shared by all its rows.
+func Resolve(e *replication.TableMapEvent, candidates ...*change.Table) (*change.Table, error) {
+	if len(e.ColumnName) == 0 {
+		return nil, fmt.Errorf("%s.%s: %w", e.Schema, e.Table, ErrMinimalMetadata)
+	}
+	t, err := mappedTable(e)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range candidates {
+		if c != nil && agrees(t, c) {
+			return c, nil
+		}
+	}
+	for i := range t.Columns {
+		borrow(&t.Columns[i], candidates)
+	}
+	for _, c := range candidates {
+		if c != nil && t.Engine == "" {
+			t.Engine = c.Engine
+		}
+		if c != nil && t.Key == nil {
+			t.Key = borrowKey(t, c)
+		}
+	}
+	return t, nil
+}
+
+// mappedTable is the table as the table map alone tells it.
+func mappedTable(e *replication.TableMapEvent) (*change.Table, error) {
+	t := &change.Table{Database: string(e.Schema), Name: string(e.Table)}
+	m := newMapColumns(e)
+	for i := range int(e.ColumnCount) {
+		col, err := m.column(i)
+		if err != nil {
+			return nil, fmt.Errorf("%s: column %q: %w", t, e.ColumnName[i], err)
+		}
+		t.Columns = append(t.Columns, col)
+	}
+	for _, i := range e.PrimaryKey {
+		if i >= e.ColumnCount {
+			return nil, fmt.Errorf("%s: the table map's primary key names column %d of %d", t, i, e.ColumnCount)
+		}
+		t.Key = append(t.Key, int(i))
+	}
+	t.Primary = len(t.Key) > 0
+	return t, nil
+}
+
+// agrees tells whether a candidate is the definition the table map describes.
+func agrees(t, c *change.Table) bool {
+	if t.Database != c.Database || t.Name != c.Name || len(t.Columns) != len(c.Columns) {
+		return false
+	}
+	for i := range t.Columns {
+		if !sameColumn(&t.Columns[i], &c.Columns[i]) {
+			return false
+		}
+	}
+	if !t.Primary {
+		// The candidate's key is a unique index's, or one the task names.
+		return !c.Primary
+	}
+	return c.Primary && slices.Equal(t.Key, c.Key)
+}
+
+// sameColumn compares what a table map can tell of a column.
+func sameColumn(mapped, known *change.Column) bool {
+	k := *known
+	k.Generated = false
+	if k.Declared != mapped.Declared && plainType(&k) == mapped.Declared {
+		k.Declared = mapped.Declared
+	}
+	return reflect.DeepEqual(*mapped, k)
+}
+
+// borrow completes a column from the first candidate that has it just so.
+func borrow(col *change.Column, candidates []*change.Table) {
+	for _, c := range candidates {
+		if c == nil {
+			continue
+		}
+		if i := c.Column(col.Name); i >= 0 && sameColumn(col, &c.Columns[i]) {
+			*col = c.Columns[i]
+			return
+		}
+	}
+}
+
+// borrowKey takes over a candidate's unique key while its columns still exist.
+func borrowKey(t, c *change.Table) []int {
+	if c.Primary {
+		return nil
+	}
+	var key []int
+	for _, i := range c.Key {
+		j := t.Column(c.Columns[i].Name)
+		if j < 0 || t.Columns[j].Nullable {
+			return nil
+		}
+		key = append(key, j)
+	}
+	return key
+}

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mysql
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// The type bytes of MySQL's binary JSON.
+const (
+	jsonSmallObject = 0x00
+	jsonLargeObject = 0x01
+	jsonSmallArray  = 0x02
+	jsonLargeArray  = 0x03
+	jsonLiteral     = 0x04
+	jsonInt16       = 0x05
+	jsonUint16      = 0x06
+	jsonInt32       = 0x07
+	jsonUint32      = 0x08
+	jsonInt64       = 0x09
+	jsonUint64      = 0x0a
+	jsonDouble      = 0x0b
+	jsonString      = 0x0c
+	jsonOpaque      = 0x0f
+)
+
+// jsonMaxDepth is the server's own limit on nesting.
+const jsonMaxDepth = 100
+
+var errJSONTruncated = errors.New("binary JSON ends early")
+
+// appendJSON renders binary JSON exactly as a SELECT prints the document: keys
+// in stored order, ", " and ": " between, numbers as the server writes them.
+func appendJSON(dst, doc []byte) ([]byte, error) {
+	if len(doc) == 0 {
+		// INSERT IGNORE of NULL stores nothing; the server reads it as JSON null.
+		return append(dst, "null"...), nil
+	}
+	return appendJSONValue(dst, doc[0], doc[1:], 0)
+}
+
+func appendJSONValue(dst []byte, typ byte, data []byte, depth int) ([]byte, error) {
+	if depth > jsonMaxDepth {
+		return dst, fmt.Errorf("binary JSON nests deeper than %d", jsonMaxDepth)
+	}
+	switch typ {
+	case jsonSmallObject, jsonLargeObject, jsonSmallArray, jsonLargeArray:
+		return appendJSONContainer(dst, typ, data, depth)
+	case jsonString:
+		s, _, err := jsonLengthPrefixed(data)
+		if err != nil {
+			return dst, err
+		}
+		return appendJSONString(dst, s), nil
+	case jsonOpaque:
+		return appendJSONOpaque(dst, data)
+	}
+	return appendJSONScalar(dst, typ, data)
+}
+
+func appendJSONScalar(dst []byte, typ byte, data []byte) ([]byte, error) {
+	width := map[byte]int{jsonLiteral: 1, jsonInt16: 2, jsonUint16: 2, jsonInt32: 4, jsonUint32: 4, jsonInt64: 8, jsonUint64: 8, jsonDouble: 8}[typ]
+	if width == 0 {
+		return dst, fmt.Errorf("binary JSON has the unknown type %d", typ)
+	}
+	if len(data) < width {
+		return dst, errJSONTruncated
+	}
+	le := binary.LittleEndian
+	switch typ {
+	case jsonInt16:
+		return strconv.AppendInt(dst, int64(int16(le.Uint16(data))), 10), nil
+	case jsonUint16:
+		return strconv.AppendUint(dst, uint64(le.Uint16(data)), 10), nil
+	case jsonInt32:
+		return strconv.AppendInt(dst, int64(int32(le.Uint32(data))), 10), nil
+	case jsonUint32:
+		return strconv.AppendUint(dst, uint64(le.Uint32(data)), 10), nil
+	case jsonInt64:
+		return strconv.AppendInt(dst, int64(le.Uint64(data)), 10), nil
+	case jsonUint64:
+		return strconv.AppendUint(dst, le.Uint64(data), 10), nil
+	case jsonDouble:
+		return appendJSONDouble(dst, math.Float64frombits(le.Uint64(data))), nil
+	}
+	switch data[0] {
+	case 0:
+		return append(dst, "null"...), nil
+	case 1:
+		return append(dst, "true"...), nil
+	case 2:
+		return append(dst, "false"...), nil
+	}
+	return dst, fmt.Errorf("binary JSON has the unknown literal %d", data[0])
+}
+
+// jsonContainer reads the table of contents at the head of an object or array:
+// count, size in bytes, then key entries (offset, length) and value entries
+// (type, offset or the value itself). Offsets count from the container's start.
+type jsonContainer struct {
+	data   []byte
+	object bool
+	width  int // of counts and offsets: 2 or 4
+	count  int
+}
+
+func newJSONContainer(typ byte, data []byte) (jsonContainer, error) {
+	c := jsonContainer{data: data, object: typ == jsonSmallObject || typ == jsonLargeObject, width: 2}
+	if typ == jsonLargeObject || typ == jsonLargeArray {
+		c.width = 4
+	}
+	if len(data) < 2*c.width {
+		return c, errJSONTruncated
+	}
+	c.count = c.number(0)
+	size := c.number(c.width)
+	if size > len(data) || c.valueEntry(c.count) > size {
+		return c, errJSONTruncated
+	}
+	c.data = data[:size]
+	return c, nil
+}
+
+func (c *jsonContainer) number(at int) int {
+	if c.width == 2 {
+		return int(binary.LittleEndian.Uint16(c.data[at:]))
+	}
+	return int(binary.LittleEndian.Uint32(c.data[at:]))
+}
+
+func (c *jsonContainer) keyEntry(i int) int { return 2*c.width + i*(c.width+2) }
+
+func (c *jsonContainer) valueEntry(i int) int {
+	keys := 0
+	if c.object {
+		keys = c.count
+	}
+	return c.keyEntry(keys) + i*(1+c.width)
+}
+
+func (c *jsonContainer) key(i int) ([]byte, error) {
+	at := c.keyEntry(i)
+	from, n := c.number(at), int(binary.LittleEndian.Uint16(c.data[at+c.width:]))
+	if from+n > len(c.data) {
+		return nil, errJSONTruncated
+	}
+	return c.data[from : from+n], nil
+}
+
+func (c *jsonContainer) value(i int) (typ byte, data []byte, err error) {
+	at := c.valueEntry(i)
+	typ = c.data[at]
+	inlined := typ == jsonLiteral || typ == jsonInt16 || typ == jsonUint16 ||
+		c.width == 4 && (typ == jsonInt32 || typ == jsonUint32)
+	if inlined {
+		return typ, c.data[at+1 : at+1+c.width], nil
+	}
+	from := c.number(at + 1)
+	// A value lies behind the table of contents; anything else would let a
+	// damaged document nest in itself.
+	if from < c.valueEntry(c.count) || from > len(c.data) {
+		return 0, nil, errJSONTruncated
+	}
+	return typ, c.data[from:], nil
+}
+
+func appendJSONContainer(dst []byte, typ byte, data []byte, depth int) ([]byte, error) {
+	c, err := newJSONContainer(typ, data)
+	if err != nil {
+		return dst, err
+	}
+	open, closing := byte('['), byte(']')
+	if c.object {
+		open, closing = '{', '}'
+	}
+	dst = append(dst, open)
+	for i := range c.count {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		if c.object {
+			key, err := c.key(i)
+			if err != nil {
+				return dst, err
+			}
+			dst = append(appendJSONString(dst, key), ": "...)
+		}
+		typ, value, err := c.value(i)
+		if err != nil {
+			return dst, err
+		}
+		if dst, err = appendJSONValue(dst, typ, value, depth+1); err != nil {
+			return dst, err
+		}
+	}
+	return append(dst, closing), nil
+}
+
+// jsonLengthPrefixed splits off what a variable-length size (7 bits per byte,
+// low first) stands before.
+func jsonLengthPrefixed(data []byte) (value, rest []byte, err error) {
+	n := 0
+	for i := range min(5, len(data)) {
+		n |= int(data[i]&0x7f) << (7 * i)
+		if data[i]&0x80 == 0 {
+			data = data[i+1:]
+			if n > len(data) {
+				break
+			}
+			return data[:n], data[n:], nil
+		}
+	}
+	return nil, nil, errJSONTruncated
+}
+
+func appendJSONString(dst, s []byte) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for _, c := range s {
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c >= 0x20:
+			dst = append(dst, c)
+		case c == '\b':
+			dst = append(dst, '\\', 'b')
+		case c == '\t':
+			dst = append(dst, '\\', 't')
+		case c == '\n':
+			dst = append(dst, '\\', 'n')
+		case c == '\f':
+			dst = append(dst, '\\', 'f')
+		case c == '\r':
+			dst = append(dst, '\\', 'r')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+	}
+	return append(dst, '"')
+}
+
+// appendJSONDouble writes a double as the server does: the shortest digits that
+// read back the same, plain between 1e-15 and 1e15, and never an integer's
+// look.
+func appendJSONDouble(dst []byte, f float64) []byte {
+	var scratch [32]byte
+	sci := strconv.AppendFloat(scratch[:0], f, 'e', -1, 64)
+	e := len(sci) - 1
+	for sci[e] != 'e' {
+		e--
+	}
+	exp, _ := strconv.Atoi(string(sci[e+1:])) // strconv wrote it
+	digits := 0
+	for _, c := range sci[:e] {
+		if c >= '0' && c <= '9' {
+			digits++
+		}
+	}
+	point := exp + 1 // of the digits, where the decimal point stands
+	switch {
+	case f == 0 || (point >= -14 && (point <= 15 || digits > point)):
+		from := len(dst)
+		dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
+		for _, c := range dst[from:] {
+			if c == '.' {
+				return dst
+			}
+		}
+		return append(dst, ".0"...)
+	}
+	return strconv.AppendInt(append(dst, sci[:e+1]...), int64(exp), 10)
+}
+
+// The field types an opaque value can name that have a text of their own.
+const (
+	fieldTimestamp = 7
+	fieldDate      = 10
+	fieldTime      = 11
+	fieldDateTime  = 12
+	fieldDecimal   = 246
+)
+
+// appendJSONOpaque writes a value JSON has no type for: decimals and times as
+// text, all else in base64 with its field type.
+func appendJSONOpaque(dst, data []byte) ([]byte, error) {
+	if len(data) < 1 {
+		return dst, errJSONTruncated
+	}
+	value, _, err := jsonLengthPrefixed(data[1:])
+	if err != nil {
+		return dst, err
+	}
+	switch data[0] {
+	case fieldDecimal:
+		return appendJSONDecimal(dst, value)
+	case fieldDate, fieldTime, fieldDateTime, fieldTimestamp:
+		return appendJSONTime(dst, data[0], value)
+	}
+	dst = append(dst, `"base64:type`...)
+	dst = strconv.AppendInt(dst, int64(data[0]), 10)
+	dst = append(dst, ':')
+	dst = appendBase64Lines(dst, value)
+	return append(dst, '"'), nil
+}
+
+// base64Line is how many characters the server writes between line breaks.
+const base64Line = 76
+
+func appendBase64Lines(dst, value []byte) []byte {
+	text := base64.StdEncoding.EncodeToString(value)
+	for len(text) > base64Line {
+		dst = append(append(dst, text[:base64Line]...), `\n`...)
+		text = text[base64Line:]
+	}
+	return append(dst, text...)
+}
+
+// appendJSONTime writes the packed form of a date and time: 24 bits of
+// microseconds below, above them second, minute, hour, day, and year*13+month.
+func appendJSONTime(dst []byte, field byte, value []byte) ([]byte, error) {
+	if len(value) < 8 {
+		return dst, errJSONTruncated
+	}
+	packed := int64(binary.LittleEndian.Uint64(value))
+	sign := ""
+	if packed < 0 {
+		packed, sign = -packed, "-"
+	}
+	micro, rest := packed&(1<<24-1), packed>>24
+	second, minute, hour := rest&63, rest>>6&63, rest>>12&31
+	if field == fieldTime {
+		return fmt.Appendf(dst, `"%s%02d:%02d:%02d.%06d"`, sign, rest>>12&1023, minute, second, micro), nil
+	}
+	day, month := rest>>17&31, rest>>22
+	date := fmt.Appendf(append(dst, '"'), "%04d-%02d-%02d", month/13, month%13, day)
+	if field == fieldDate {
+		return append(date, '"'), nil
+	}
+	return fmt.Appendf(date, ` %02d:%02d:%02d.%06d"`, hour, minute, second, micro), nil
+}
+
+// decimalBytes is the room a group of 0 to 9 decimal digits takes.
+const decimalBytes = "\x00\x01\x01\x02\x02\x03\x03\x04\x04\x04"
+
+// appendJSONDecimal writes a packed decimal behind its precision and scale:
+// big-endian groups of nine digits, the odd groups outermost, the sign in the
+// first bit, all bits flipped when negative.
+func appendJSONDecimal(dst, value []byte) ([]byte, error) {
+	if len(value) < 2 || value[1] > value[0] {
+		return dst, errJSONTruncated
+	}
+	scale := int(value[1])
+	whole := int(value[0]) - scale
+	packed := append([]byte(nil), value[2:]...)
+	size := whole/9*4 + int(decimalBytes[whole%9]) + scale/9*4 + int(decimalBytes[scale%9])
+	if len(packed) < size || size == 0 {
+		return dst, errJSONTruncated
+	}
+	if packed[0]&0x80 == 0 {
+		for i := range packed {
+			packed[i] = ^packed[i]
+		}
+		dst = append(dst, '-')
+	}
+	packed[0] &= 0x7f
+	from := len(dst)
+	group := func(digits int) {
+		var n uint64
+		for _, b := range packed[:decimalBytes[digits]] {
+			n = n<<8 | uint64(b)
+		}
+		packed = packed[decimalBytes[digits]:]
+		if digits > 0 {
+			dst = fmt.Appendf(dst, "%0*d", digits, n)
+		}
+	}
+	group(whole % 9)
+	for range whole / 9 {
+		group(9)
+	}
+	if whole == 0 {
+		dst = append(dst, '0')
+	}
+	dst = canonicalDecimal(dst, from)
+	if scale == 0 {
+		return dst, nil
+	}
+	dst = append(dst, '.')
+	for range scale / 9 {
+		group(9)
+	}
+	group(scale % 9)
+	return dst, nil
+}
