@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"slipway/shared/change"
+)
+
+// Range is the part of a table with After < key <= UpTo, in the order of the
+// table's key. An empty bound is open.
+type Range struct {
+	After, UpTo change.Row
+}
+
+// IsOpen tells that the range is the whole table.
+func (r Range) IsOpen() bool { return len(r.After) == 0 && len(r.UpTo) == 0 }
+
+// Contains tells whether a key lies in the range.
+func (r Range) Contains(o *KeyOrder, key change.Row) bool {
+	return (len(r.After) == 0 || o.Compare(key, r.After) > 0) && (len(r.UpTo) == 0 || o.Compare(key, r.UpTo) <= 0)
+}
+
+// PlanRanges cuts a table into ranges of about rows rows each: the first open
+// below, the last closed at the greatest key there is. An empty table has no
+// range. estimate is the table's rough row count.
+func (c *Conn) PlanRanges(ctx context.Context, t *change.Table, rows, estimate int64) ([]Range, error) {
+	hi, err := c.keyRow(ctx, t, "", nil, "DESC", 0)
+	if err != nil || hi == nil {
+		return nil, err
+	}
+	var bounds []change.Row
+	if len(t.Key) == 1 && hi[0].Kind() == change.Int || hi[0].Kind() == change.Uint && len(t.Key) == 1 {
+		lo, err := c.keyRow(ctx, t, "", nil, "ASC", 0)
+		if err != nil || lo == nil {
+			return nil, err
+		}
+		bounds = splitIntegers(lo[0], hi[0], (estimate+rows-1)/rows)
+	} else if bounds, err = c.walkBounds(ctx, t, rows, hi); err != nil {
+		return nil, err
+	}
+	bounds = append(bounds, hi)
+	ranges := make([]Range, len(bounds))
+	for i, b := range bounds {
+		ranges[i].UpTo = b
+		if i > 0 {
+			ranges[i].After = bounds[i-1]
+		}
+	}
+	return ranges, nil
+}
+
+// splitIntegers gives the inner bounds that cut [lo, hi] into n even pieces.
+// Keys that lie unevenly give uneven chunks, which reading cuts by size.
+func splitIntegers(lo, hi change.Value, n int64) []change.Row {
+	var span uint64
+	if hi.Kind() == change.Int {
+		span = uint64(hi.Int()) - uint64(lo.Int()) // right across the sign, modulo 2^64
+	} else {
+		span = hi.Uint() - lo.Uint()
+	}
+	if n < 1 {
+		n = 1
+	}
+	if span < math.MaxInt64 && int64(span) < n {
+		n = int64(span) + 1
+	}
+	step := span/uint64(n) + 1
+	var out []change.Row
+	for off := step - 1; off < span; off += step {
+		v := change.NewUint(lo.Uint() + off)
+		if hi.Kind() == change.Int {
+			v = change.NewInt(int64(uint64(lo.Int()) + off))
+		}
+		out = append(out, change.Row{v})
+		if off > math.MaxUint64-step {
+			break
+		}
+	}
+	return out
+}
+
+// walkBounds goes over the key's index in steps of rows rows.
+func (c *Conn) walkBounds(ctx context.Context, t *change.Table, rows int64, hi change.Row) ([]change.Row, error) {
+	order := NewKeyOrder(t, t.Key)
+	var bounds []change.Row
+	var last change.Row
+	for {
+		where, args := "", []any(nil)
+		if last != nil {
+			where, args = keyCondition(t, ">", last)
+		}
+		next, err := c.keyRow(ctx, t, where, args, "ASC", rows-1)
+		if err != nil {
+			return nil, err
+		}
+		if next == nil || order.Compare(next, hi) >= 0 {
+			return bounds, nil
+		}
+		bounds = append(bounds, next)
+		last = next
+	}
+}
+
+// keyRow reads one key: the one at offset in the given order. nil when there
+// is none.
+func (c *Conn) keyRow(ctx context.Context, t *change.Table, where string, args []any, dir string, offset int64) (change.Row, error) {
+	keyTable := &change.Table{Database: t.Database, Name: t.Name}
+	names, order := make([]string, len(t.Key)), make([]string, len(t.Key))
+	for i, k := range t.Key {
+		keyTable.Columns = append(keyTable.Columns, t.Columns[k])
+		names[i] = SelectExpr(&t.Columns[k])
+		order[i] = QuoteName(t.Columns[k].Name) + " " + dir
+	}
+	dec, err := NewSelectDecoder(keyTable)
+	if err != nil {
+		return nil, err
+	}
+	sql := "SELECT " + strings.Join(names, ", ") + " FROM " + QuoteTable(t)
+	if where != "" {
+		sql += " WHERE " + where
+	}
+	sql += fmt.Sprintf(" ORDER BY %s LIMIT 1 OFFSET %d", strings.Join(order, ", "), offset)
+	var key change.Row
+	err = c.Stream(ctx, sql, args, func(f []gomysql.FieldValue) (err error) {
+		key, err = dec.Decode(f)
+		return err
+	})
+	return key, err
+}
+
+// ReadRange hands out the rows of a range in key order (in no order for an
+// open range of a table without an ordered key), at most limit when limit > 0.
+// It runs in whatever transaction the session has open.
+func (c *Conn) ReadRange(ctx context.Context, t *change.Table, r Range, fn func(change.Row) error) error {
+	dec, err := NewSelectDecoder(t)
+	if err != nil {
+		return err
+	}
+	exprs := make([]string, len(t.Columns))
+	for i := range t.Columns {
+		exprs[i] = SelectExpr(&t.Columns[i])
+	}
+	sql := "SELECT " + strings.Join(exprs, ", ") + " FROM " + QuoteTable(t)
+	var conds []string
+	var args []any
+	if len(r.After) > 0 {
+		s, a := keyCondition(t, ">", r.After)
+		conds, args = append(conds, s), append(args, a...)
+	}
+	if len(r.UpTo) > 0 {
+		s, a := keyCondition(t, "<=", r.UpTo)
+		conds, args = append(conds, s), append(args, a...)
+	}
+	if len(conds) > 0 {
+		sql += " WHERE (" + strings.Join(conds, ") AND (") + ")"
+	}
+	if NewKeyOrder(t, t.Key).Ordered() {
+		names := make([]string, len(t.Key))
+		for i, k := range t.Key {
+			names[i] = QuoteName(t.Columns[k].Name)
+		}
+		sql += " ORDER BY " + strings.Join(names, ", ")
+	}
+	return c.Stream(ctx, sql, args, func(f []gomysql.FieldValue) error {
+		row, err := dec.Decode(f)
+		if err != nil {
+			return err
+		}
+		return fn(row)
+	})
+}
+
+// keyCondition spells key OP bound out column by column, which the optimiser
+// turns into index ranges (it doesn't for row constructors):
+// a > ? OR (a = ? AND b > ?).
+func keyCondition(t *change.Table, op string, bound change.Row) (string, []any) {
+	strict := strings.TrimSuffix(op, "=")
+	var ors []string
+	var args []any
+	for i := range t.Key {
+		var ands []string
+		for j := range i {
+			ands = append(ands, keyTerm(t, j, "="))
+			args = append(args, keyArg(bound[j]))
+		}
+		o := strict
+		if i == len(t.Key)-1 {
+			o = op
+		}
+		ands = append(ands, keyTerm(t, i, o))
+		args = append(args, keyArg(bound[i]))
+		ors = append(ors, "("+strings.Join(ands, " AND ")+")")
+	}
+	return strings.Join(ors, " OR "), args
+}
+
+// keyTerm compares one key column with a parameter of its very own type, so
+// that neither side is converted and the column's index and order are used.
+func keyTerm(t *change.Table, i int, op string) string {
+	c := &t.Columns[t.Key[i]]
+	p := "?"
+	switch c.Type {
+	case change.TypeDecimal:
+		p = fmt.Sprintf("CAST(? AS DECIMAL(%d,%d))", c.Precision, c.Scale)
+	case change.TypeDate:
+		p = "CAST(? AS DATE)"
+	case change.TypeTime:
+		p = fmt.Sprintf("CAST(? AS TIME(%d))", c.Scale)
+	case change.TypeDateTime, change.TypeTimestamp:
+		p = fmt.Sprintf("CAST(? AS DATETIME(%d))", c.Scale)
+	case change.TypeChar, change.TypeVarchar:
+		p = "CONVERT(? USING " + c.Charset + ") COLLATE " + c.Collation
+	case change.TypeBinary, change.TypeVarbinary:
+		p = "CAST(? AS BINARY)"
+	}
+	return QuoteName(c.Name) + " " + op + " " + p
+}
+
+func keyArg(v change.Value) any {
+	switch v.Kind() {
+	case change.Int:
+		return v.Int()
+	case change.Uint:
+		return v.Uint()
+	case change.Bytes:
+		return []byte(v.Str())
+	}
+	return v.Str()
+}

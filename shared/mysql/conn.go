@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package mysql is the source: connections, the catalog, keys and chunk
+// reads, the binlog.
+//
+// It keeps rule D1 (a row read by SELECT and the same row decoded from the
+// binlog give equal values) and rule T1 (every connection is checked against
+// what was already read before a byte of it is believed). Nothing outside this
+// package sees a driver's type.
+package mysql
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/client"
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"slipway/shared/change"
+	"slipway/shared/fault"
+)
+
+// dialTimeout bounds a connection attempt, login included.
+const dialTimeout = 10 * time.Second
+
+// Config says how to reach the source.
+type Config struct {
+	// Addr is host:port.
+	Addr     string
+	User     string
+	Password string
+	// TLS is nil for an unencrypted connection.
+	TLS *tls.Config
+}
+
+// Conn is one session at the source. It is not safe for concurrent use.
+// Cancelling a call's context closes the session.
+type Conn struct {
+	c    *client.Conn
+	addr string
+}
+
+// Connect opens a session set up for reading rows exactly: UTC, no sql_mode,
+// text in its column's own charset (see value.go), no time limits. Errors are
+// classified SourceUnreachable.
+func Connect(ctx context.Context, cfg Config) (*Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	dial := (&net.Dialer{}).DialContext
+	// The library's handshake knows no context: a deadline on the socket does.
+	dialer := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		nc, err := dial(ctx, network, addr)
+		if err == nil {
+			err = nc.SetDeadline(time.Now().Add(dialTimeout))
+		}
+		return nc, err
+	}
+	c, err := client.ConnectWithDialer(ctx, "tcp", cfg.Addr, cfg.User, cfg.Password, "", dialer, func(c *client.Conn) error {
+		c.SetTLSConfig(cfg.TLS)
+		return c.SetCharset("utf8mb4")
+	})
+	if err != nil {
+		return nil, Classify(cfg.Addr, err)
+	}
+	if err := c.SetDeadline(time.Time{}); err != nil {
+		return nil, Classify(cfg.Addr, err)
+	}
+	conn := &Conn{c: c, addr: cfg.Addr}
+	for _, s := range sessionSetup(c.GetServerVersion()) {
+		if _, err := conn.Query(ctx, s); err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("set up the session: %w", err)
+		}
+	}
+	return conn, nil
+}
+
+// sessionSetup lists rule S9's session settings.
+func sessionSetup(string) []string {
+	return []string{
+		"SET NAMES utf8mb4",
+		"SET character_set_results = NULL, time_zone = '+00:00', sql_mode = '', autocommit = 1",
+		"SET SESSION transaction_isolation = 'REPEATABLE-READ'",
+		"SET SESSION max_execution_time = 0, net_write_timeout = 3600, net_read_timeout = 3600, wait_timeout = 86400, group_concat_max_len = 1048576",
+	}
+}
+
+// Close ends the session.
+func (c *Conn) Close() { _ = c.c.Close() }
+
+// Version is the server's version text, "9.7.4-debian".
+func (c *Conn) Version() string { return c.c.GetServerVersion() }
+
+// Query runs one statement; with args it is prepared (binary protocol).
+func (c *Conn) Query(ctx context.Context, sql string, args ...any) (*gomysql.Result, error) {
+	defer c.closeOn(ctx)()
+	r, err := c.c.Execute(sql, args...)
+	if err != nil {
+		return nil, c.wrap(ctx, err)
+	}
+	return r, nil
+}
+
+// Stream runs one prepared SELECT and hands out row after row; a row's memory
+// is reused for the next. An error of the callback ends the session, since the
+// rest of the result can't be taken back.
+func (c *Conn) Stream(ctx context.Context, sql string, args []any, row func([]gomysql.FieldValue) error) error {
+	defer c.closeOn(ctx)()
+	stmt, err := c.c.Prepare(sql)
+	if err != nil {
+		return c.wrap(ctx, err)
+	}
+	var result gomysql.Result
+	var stopped error
+	err = stmt.ExecuteSelectStreaming(&result, func(r []gomysql.FieldValue) error {
+		stopped = row(r)
+		return stopped
+	}, nil, args...)
+	if stopped != nil {
+		c.Close()
+		return stopped
+	}
+	if err != nil {
+		return c.wrap(ctx, err)
+	}
+	return c.wrap(ctx, stmt.Close())
+}
+
+// closeOn closes the session when ctx ends, which is what unblocks a read; the
+// returned func disarms it.
+func (c *Conn) closeOn(ctx context.Context) func() bool {
+	return context.AfterFunc(ctx, c.Close)
+}
+
+func (c *Conn) wrap(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return Classify(c.addr, err)
+}
+
+// String runs a SELECT of one value and gives it as text, "" for NULL.
+func (c *Conn) String(ctx context.Context, sql string, args ...any) (string, error) {
+	r, err := c.Query(ctx, sql, args...)
+	if err != nil {
+		return "", err
+	}
+	if r.RowNumber() == 0 {
+		return "", fmt.Errorf("%s: no row", sql)
+	}
+	return r.GetString(0, 0)
+}
+
+// Executed is @@global.gtid_executed.
+func (c *Conn) Executed(ctx context.Context) (change.GTIDSet, error) {
+	s, err := c.String(ctx, "SELECT @@global.gtid_executed")
+	if err != nil {
+		return change.GTIDSet{}, err
+	}
+	return change.ParseGTIDSet(s)
+}
+
+// Purged is @@global.gtid_purged.
+func (c *Conn) Purged(ctx context.Context) (change.GTIDSet, error) {
+	s, err := c.String(ctx, "SELECT @@global.gtid_purged")
+	if err != nil {
+		return change.GTIDSet{}, err
+	}
+	return change.ParseGTIDSet(s)
+}
+
+// ServerUUID is @@server_uuid.
+func (c *Conn) ServerUUID(ctx context.Context) (string, error) {
+	return c.String(ctx, "SELECT @@server_uuid")
+}
+
+// LogPosition is a place in the binlog: comparable on one server only.
+type LogPosition struct {
+	File string `json:"file"`
+	Pos  uint64 `json:"pos"`
+}
+
+// Compare orders positions by (file number, offset), rule T6.
+func (p LogPosition) Compare(o LogPosition) int {
+	if c := compareLogFiles(p.File, o.File); c != 0 {
+		return c
+	}
+	switch {
+	case p.Pos < o.Pos:
+		return -1
+	case p.Pos > o.Pos:
+		return 1
+	}
+	return 0
+}
+
+// compareLogFiles orders names like binlog.000009 and binlog.1000000.
+func compareLogFiles(a, b string) int {
+	if len(a) != len(b) {
+		if len(a) < len(b) {
+			return -1
+		}
+		return 1
+	}
+	return strings.Compare(a, b)
+}
+
+// LogEnd is the binlog's end. What any view opened before the call can see
+// lies before it (rule S1).
+func (c *Conn) LogEnd(ctx context.Context) (LogPosition, error) {
+	r, err := c.Query(ctx, "SHOW BINARY LOG STATUS")
+	if me, ok := errors.AsType[*gomysql.MyError](err); ok && me.Code == gomysql.ER_PARSE_ERROR {
+		r, err = c.Query(ctx, "SHOW MASTER STATUS") // before 8.2
+	}
+	if err != nil {
+		return LogPosition{}, err
+	}
+	if r.RowNumber() == 0 {
+		return LogPosition{}, fault.New(fault.Blocked, "start mysqld with --log-bin", "the binlog of %s is off", c.addr)
+	}
+	file, err := r.GetString(0, 0)
+	if err != nil {
+		return LogPosition{}, err
+	}
+	pos, err := r.GetUint(0, 1)
+	return LogPosition{File: file, Pos: pos}, err
+}
+
+// Classify gives a driver's error its class and remedy. addr names the place.
+func Classify(addr string, err error) error {
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return err
+	}
+	me, ok := errors.AsType[*gomysql.MyError](err)
+	if !ok {
+		return fault.New(fault.SourceUnreachable, "check that MySQL runs there and that this host may connect", "source %s: %w", addr, err)
+	}
+	switch me.Code {
+	case gomysql.ER_ACCESS_DENIED_ERROR, gomysql.ER_DBACCESS_DENIED_ERROR:
+		return fault.New(fault.Config, "check source.user and the variable behind source.password", "source %s: %w", addr, err)
+	case gomysql.ER_MASTER_FATAL_ERROR_READING_BINLOG:
+		return fault.New(fault.PositionLost, "take a new snapshot: run the task under a new name", "source %s: the binlog can't be read on: %w", addr, err)
+	case gomysql.ER_CON_COUNT_ERROR, gomysql.ER_SERVER_SHUTDOWN:
+		return fault.New(fault.SourceUnreachable, "", "source %s: %w", addr, err)
+	}
+	return fmt.Errorf("source %s: %w", addr, err)
+}
+
+// ErrorCode gives the MySQL error number in err's chain, 0 when there is none.
+func ErrorCode(err error) int {
+	if me, ok := errors.AsType[*gomysql.MyError](err); ok {
+		return int(me.Code)
+	}
+	return 0
+}
+
+// QuoteTable quotes a table's full name.
+func QuoteTable(t *change.Table) string { return QuoteName(t.Database) + "." + QuoteName(t.Name) }

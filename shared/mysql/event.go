@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mysql
+
+import "slipway/shared/change"
+
+// EventKind tells what an Event says.
+type EventKind uint8
+
+// The events a Reader hands out. A transaction is Begin, then Rows and
+// Statement in any number, then one of the ends: Commit, Prepare, XACommit or
+// XARollback.
+const (
+	// Begin opens a transaction; its GTID is set.
+	Begin EventKind = iota + 1
+	// XAStart says that the open transaction is the first half of an XA one.
+	XAStart
+	// Rows are row changes of one selected table.
+	Rows
+	// Statement is a DDL, or whatever else came as text.
+	Statement
+	// Commit ends a transaction; what it did counts from here.
+	Commit
+	// Prepare ends the first half of the XA transaction XID: its rows are in the
+	// log, but count only at its XACommit (rule S5).
+	Prepare
+	// XACommit and XARollback end the second half of XID, in a transaction of
+	// their own.
+	XACommit
+	XARollback
+	// Idle: nothing is open, and all before Position has been read.
+	Idle
+)
+
+// IsEnd tells whether the event ends a transaction.
+func (k EventKind) IsEnd() bool {
+	return k == Commit || k == Prepare || k == XACommit || k == XARollback
+}
+
+// Event is one step of the binlog.
+type Event struct {
+	Kind EventKind
+	// GTID of the transaction the event belongs to; zero for Idle.
+	GTID change.GTID
+	// Time is the header's time in Unix milliseconds.
+	Time int64
+	// Position is where the log stands after the event.
+	Position LogPosition
+	// Table, Op and Rows are set for Rows.
+	Table *change.Table
+	Op    change.Op
+	Rows  []RowChange
+	// XID is set for Prepare, XACommit and XARollback, as MySQL writes it.
+	XID string
+	// Query is set for Statement.
+	Query *Query
+}
+
+// RowChange is one row's images: Before for UPDATE and DELETE, After for
+// INSERT and UPDATE.
+type RowChange struct{ Before, After change.Row }
+
+// Query is a statement with the session facts it was parsed under.
+type Query struct {
+	SQL string
+	// Database is the session's default database.
+	Database string
+	// Parsed is what the statement does.
+	Parsed Parsed
+}
+
+// Definitions tells a Reader which tables matter and what they look like.
+// It is called on the reader's goroutine.
+type Definitions interface {
+	// Selected tells whether rows of the table are wanted.
+	Selected(database, table string) bool
+	// Candidates are the definitions rows of the table may have been written
+	// with, the likeliest first.
+	Candidates(database, table string) []*change.Table
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"slipway/shared/change"
+	"slipway/shared/fault"
+	"slipway/shared/format/canaljson"
+	"slipway/shared/rocketmq"
+)
+
+// maxKeys bounds the keys of a packed message: the broker indexes each, and
+// all properties together are limited.
+const (
+	maxKeys     = 32
+	maxKeyBytes = 6 << 10
+)
+
+// Envelope is what a message says beside its rows.
+type Envelope struct {
+	Epoch int64
+	Lane  int
+	Topic string
+	Now   time.Time
+}
+
+// Shape tells which rows may share a message; see canaljson.
+func (p *Pipeline) Shape(c *change.Change) canaljson.Shape { return p.encoder.Shape(c) }
+
+// RowSize estimates a row's share of a body, in bytes.
+func (p *Pipeline) RowSize(c *change.Change) int { return p.encoder.RowSize(c) }
+
+// MaySharePacket tells whether two neighbouring changes of a lane may stand in
+// one message (rule D3).
+func (p *Pipeline) MaySharePacket(a, b *change.Change) bool {
+	return a.Op != change.OpDDL && b.Op != change.OpDDL && a.Table == b.Table && a.Op == b.Op &&
+		a.Phase == b.Phase && a.Replay == b.Replay && p.Shape(a) == p.Shape(b)
+}
+
+// Message builds the message of neighbouring rows of one lane and shape, or of
+// one DDL.
+func (p *Pipeline) Message(rows []*change.Change, e Envelope) (*rocketmq.Message, error) {
+	first, last := rows[0], rows[len(rows)-1]
+	m := &rocketmq.Message{ID: first.ID, Topic: e.Topic, Group: Group(p.task.Name, e.Lane)}
+	if len(rows) > 1 {
+		m.ID += "*" + strconv.Itoa(len(rows))
+	}
+	database, table := first.Table.Database, first.Table.Name
+	if first.Op == change.OpDDL {
+		m.Body = p.encoder.AppendDDL(nil, first, e.Now)
+	} else {
+		size := 256
+		for _, c := range rows {
+			size += p.encoder.RowSize(c)
+		}
+		m.Body = p.encoder.AppendMessage(make([]byte, 0, size), rows, e.Now)
+		m.Keys = p.keys(rows)
+	}
+	m.Tag = rocketmq.EncodeKey(database + "." + table)
+	rowCount := len(rows)
+	if first.Op == change.OpDDL {
+		rowCount = 0
+	}
+	m.Properties = []rocketmq.Property{
+		{Name: "task", Value: p.task.Name},
+		{Name: "epoch", Value: strconv.FormatInt(e.Epoch, 10)},
+		{Name: "phase", Value: string(first.Phase)},
+		{Name: "lane", Value: strconv.Itoa(e.Lane)},
+		{Name: "seq", Value: strconv.FormatInt(first.Seq, 10)},
+		{Name: "lastSeq", Value: strconv.FormatInt(last.Seq, 10)},
+		{Name: "id", Value: m.ID},
+		{Name: "rows", Value: strconv.Itoa(rowCount)},
+		{Name: "op", Value: first.Op.String()},
+		{Name: "database", Value: database},
+		{Name: "table", Value: table},
+		{Name: "ts", Value: strconv.FormatInt(e.Now.UnixMilli(), 10)},
+	}
+	if first.Replay {
+		MarkReplay(m)
+	}
+	if first.Reset {
+		m.Properties = append(m.Properties, rocketmq.Property{Name: "reset", Value: "true"})
+	}
+	if len(m.Body) > rocketmq.MaxBodyBytes && len(rows) == 1 {
+		return nil, tooLarge(first, len(m.Body))
+	}
+	return m, nil
+}
+
+// MarkReplay marks a message as a possible copy.
+func MarkReplay(m *rocketmq.Message) {
+	for _, p := range m.Properties {
+		if p.Name == "replay" {
+			return
+		}
+	}
+	m.Properties = append(m.Properties, rocketmq.Property{Name: "replay", Value: "true"})
+}
+
+func tooLarge(c *change.Change, size int) error {
+	return fault.New(fault.SinkRejected, "leave the table out (objects.exclude), or shrink the row at the source",
+		"row %s of %s makes a message of %d bytes, RocketMQ takes %d (largeMessage: fail)", c.ID, c.Table, size, rocketmq.MaxBodyBytes)
+}
+
+// keys are the rows' source keys, so that a message can be found by them.
+func (p *Pipeline) keys(rows []*change.Change) []string {
+	t := rows[0].Table
+	if len(t.Key) == 0 {
+		return nil
+	}
+	var keys []string
+	size := 0
+	seen := make(map[string]bool, min(len(rows), maxKeys))
+	for _, c := range rows {
+		k := rocketmq.EncodeKey(keyWords(t, c.Image()))
+		if k == "" || seen[k] {
+			continue
+		}
+		if size += len(k) + 1; len(keys) == maxKeys || size > maxKeyBytes {
+			break
+		}
+		seen[k] = true
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// keyWords joins a key's values with commas.
+func keyWords(t *change.Table, row change.Row) string {
+	if len(t.Key) == 1 {
+		return plainText(row[t.Key[0]])
+	}
+	var b strings.Builder
+	for i, c := range t.Key {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(plainText(row[c]))
+	}
+	return b.String()
+}
+
+func plainText(v change.Value) string {
+	if k := v.Kind(); k == change.Text || k == change.Bytes {
+		return v.Str()
+	}
+	return v.String()
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package snapshot reads the tables as they are: it plans chunks, reads each
+// exactly at a known GTID set, stores its messages before the first is sent,
+// and seals the seam to the tail.
+//
+// It keeps rules S1 to S10: no lock is taken, nothing is written to the
+// source, no row is missed, and a chunk holds each key once, at one watermark,
+// however many workers and attempts there were.
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"slipway/shared/change"
+	"slipway/shared/fault"
+	"slipway/shared/mysql"
+	"slipway/shared/state"
+)
+
+// Plan is plan.json: what a task's run is pinned to. It is created once,
+// before anything else, and never changes.
+type Plan struct {
+	Version    int    `json:"version"`
+	ConfigHash string `json:"configHash"` // rule C6
+	ServerUUID string `json:"serverUuid"`
+	// P0 is executed when planning began; P1 when no XA transaction prepared
+	// before P0 was open any more (rule S2).
+	P0 change.GTIDSet `json:"p0"`
+	P1 change.GTIDSet `json:"p1"`
+	// Tables that are snapshotted in the first generation.
+	Tables []TableName `json:"tables"`
+	// Queues of every topic, as they must stay (rule D7).
+	Queues map[string][]string `json:"queues"`
+	Time   time.Time           `json:"time"`
+}
+
+const planVersion = 1
+
+// TableName is a table's full name.
+type TableName struct {
+	Database string `json:"database"`
+	Name     string `json:"name"`
+}
+
+// String joins the name as logs and messages have it.
+func (n TableName) String() string { return n.Database + "." + n.Name }
+
+// Key is the name in object keys.
+func (n TableName) Key() state.TableKey { return state.Table(n.Database, n.Name) }
+
+// Mode is how a table is read.
+type Mode string
+
+// The modes.
+const (
+	// Ranges: chunk by chunk along the key.
+	Ranges Mode = "ranges"
+	// Whole: one SELECT, in parts, exact at one watermark: the key has no order
+	// we can reproduce (rule S7).
+	Whole Mode = "whole"
+	// Loose: one SELECT whose watermark is a lower bound, for keyless and
+	// non-transactional tables: rows may come twice, marked (rule S7).
+	Loose Mode = "loose"
+	// None: the table is not read; its first rows come from the tail.
+	None Mode = "none"
+)
+
+// Generation is one whole snapshot of a table (rule S4).
+type Generation struct {
+	Table *change.Table `json:"table"`
+	Gen   int64         `json:"gen"`
+	// Seq is the number every row of the generation carries (rule D2).
+	Seq int64 `json:"seq"`
+	// B is executed before the bounds were planned: what it holds is in the
+	// snapshot, or was gone before.
+	B    change.GTIDSet `json:"b"`
+	Mode Mode           `json:"mode"`
+	// Ranges are the chunks of mode Ranges; none for an empty table.
+	Ranges []mysql.Range `json:"ranges,omitempty"`
+	// Estimate is the server's guess at the number of rows.
+	Estimate int64 `json:"estimate"`
+	// After is the checkpoint that asked for a later generation; 0 for the first.
+	After int64 `json:"after,omitempty"`
+}
+
+// Chunks is how many chunks the generation was planned with.
+func (g *Generation) Chunks() int {
+	switch g.Mode {
+	case Ranges:
+		return len(g.Ranges)
+	case None:
+		return 0
+	}
+	return 1
+}
+
+// Name is the table's name.
+func (g *Generation) Name() TableName { return TableName{g.Table.Database, g.Table.Name} }
+
+// Done is <n>.done.json: what became of a chunk, or of a part of one.
+type Done struct {
+	// Rows, Messages and Bytes (of bodies) that were delivered.
+	Rows     int64 `json:"rows"`
+	Messages int64 `json:"messages"`
+	Bytes    int64 `json:"bytes"`
+	// Digest is the SHA-256 of the stored .rows object.
+	Digest string `json:"digest"`
+	Header Header `json:"header"`
+}
+
+// Header begins a .rows object.
+type Header struct {
+	Table TableName `json:"table"`
+	Gen   int64     `json:"gen"`
+	Chunk string    `json:"chunk"`
+	// H is the GTID set the chunk is exact at; for mode Loose a lower bound of
+	// it, and Upper the upper one.
+	H     change.GTIDSet `json:"h"`
+	Upper change.GTIDSet `json:"upper,omitzero"`
+	// Range that the chunk covers; cut short by size, Next names the rest.
+	Range mysql.Range `json:"range"`
+	Next  string      `json:"next,omitempty"`
+	// Definition the rows were read with, when it isn't the generation's.
+	Definition *change.Table `json:"definition,omitempty"`
+	// Parts are the objects that hold the messages of a Whole or Loose table,
+	// when they aren't in this one.
+	Parts []string  `json:"parts,omitempty"`
+	Time  time.Time `json:"time"`
+}
+
+// Void is void.json: the generation must be read again (rule S4).
+type Void struct {
+	Reason string `json:"reason"`
+	// Unordered says that the server's key order contradicts ours: the next
+	// generation is read whole (rule S7).
+	Unordered bool      `json:"unordered,omitempty"`
+	Time      time.Time `json:"time"`
+}
+
+// Seam is what the tail needs to know about a table's generation: which rows
+// the snapshot already holds.
+type Seam struct {
+	Table TableName      `json:"table"`
+	Gen   int64          `json:"gen"`
+	Seq   int64          `json:"seq"`
+	B     change.GTIDSet `json:"b"`
+	Mode  Mode           `json:"mode"`
+	// Void: the snapshot is no good; the tail asks for a new generation.
+	Void bool `json:"void,omitempty"`
+	// Sets are the distinct watermarks.
+	Sets []change.GTIDSet `json:"sets,omitempty"`
+	// Chunks in key order: UpTo is the chunk's inclusive upper bound (empty for
+	// a whole table), Set its index into Sets.
+	Chunks []SeamChunk `json:"chunks,omitempty"`
+	// Upper is mode Loose's upper watermark: rows in it but not in the chunk's
+	// set may be in the snapshot already.
+	Upper change.GTIDSet `json:"upper,omitzero"`
+	// Definition of the table's key columns' order.
+	Definition *change.Table `json:"definition"`
+}
+
+// SeamChunk is one chunk of a seam.
+type SeamChunk struct {
+	UpTo change.Row `json:"upTo,omitempty"`
+	Set  int        `json:"set"`
+}
+
+// LoadPlan reads the plan of a task; state.ErrNotFound before there is one.
+func LoadPlan(ctx context.Context, t *state.Task) (*Plan, error) {
+	p, err := state.GetJSON[Plan](ctx, t.Store, t.Plan())
+	if err != nil {
+		return nil, err
+	}
+	if p.Version != planVersion {
+		return nil, fault.New(fault.CheckpointUnusable, "use the version of slipway that made the plan, or start the task under a new name",
+			"%s: version %d, this program knows %d", t.Plan(), p.Version, planVersion)
+	}
+	return &p, nil
+}
+
+// LatestGeneration reads the newest generation of a table; nil when there is
+// none.
+func LatestGeneration(ctx context.Context, t *state.Task, name TableName) (*Generation, error) {
+	var latest *Generation
+	for n := int64(0); ; n++ {
+		g, err := state.GetJSON[Generation](ctx, t.Store, t.GenerationPlan(name.Key(), n))
+		if errors.Is(err, state.ErrNotFound) {
+			return latest, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read generation %d of %s: %w", n, name, err)
+		}
+		latest = &g
+	}
+}
+
+// LoadSeam reads the sealed seam of one generation.
+func LoadSeam(ctx context.Context, t *state.Task, name TableName, gen int64) (*Seam, error) {
+	s, err := state.GetJSON[Seam](ctx, t.Store, t.Seam(name.Key(), gen, 1))
+	if err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// chunkName names a chunk, or the k-th rest of one that was cut.
+func chunkName(n, k int) string {
+	if k == 0 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d+%d", n, k)
+}
