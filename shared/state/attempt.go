@@ -26,7 +26,7 @@ func (c *Chain) newAttempt(next Checkpoint, seen Instant) (*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &attempt{next: next, body: body, start: c.clock(), seen: seen}, nil
+	return &attempt{next: next.clone(), body: body, start: c.clock(), seen: seen}, nil
 }
 
 // store tries until the attempt is in the store, somebody else's checkpoint is

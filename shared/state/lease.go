@@ -114,10 +114,7 @@ func (l *Lease) Release(ctx context.Context, change func(*Checkpoint)) (Checkpoi
 	defer l.mu.Unlock()
 	l.releasing = true
 	l.finish(ErrReleased)
-	var err error
-	if !l.last.Released {
-		err = l.append(ctx, change)
-	}
+	err := l.append(ctx, change)
 	if l.last.Released {
 		err = nil // even if the lease had run out: it is over either way
 	}
@@ -127,7 +124,7 @@ func (l *Lease) Release(ctx context.Context, change func(*Checkpoint)) (Checkpoi
 // append writes one checkpoint on top of the last. A crash in it leaves the chain at
 // the last one or at the new one; both are true.
 func (l *Lease) append(ctx context.Context, change func(*Checkpoint)) error {
-	if err := l.resolve(ctx); l.pending != nil || l.fenced != nil {
+	if err := l.resolve(ctx); l.pending != nil || l.fenced != nil || l.last.Released {
 		return err
 	}
 	next := l.last.clone()

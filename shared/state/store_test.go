@@ -188,4 +188,3 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
-
