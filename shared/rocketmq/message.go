@@ -18,8 +18,9 @@ const (
 	MaxPropertiesBytes = 16384
 	// MaxProperties is the most properties a message may have.
 	MaxProperties = 128
-	// MaxGroupBytes is the longest message group, in bytes.
-	MaxGroupBytes = 64
+	// MaxGroupBytes is the longest message group, in bytes: the broker says its
+	// limit is 64 and refuses 64.
+	MaxGroupBytes = 63
 )
 
 // Property is a user property of a message.

@@ -37,6 +37,7 @@ type Proxy struct {
 	server  *grpc.Server // nil while down
 	onSend  func(SendCall) Action
 	onRoute func(*v2.QueryRouteResponse)
+	mute    bool
 	calls   []SendCall
 	byID    map[string]int
 	rules   rules
@@ -80,6 +81,14 @@ func (p *Proxy) OnRoute(change func(*v2.QueryRouteResponse)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.onRoute = change
+}
+
+// MuteTelemetry leaves clients without the broker's settings from now on, which
+// their start waits for.
+func (p *Proxy) MuteTelemetry() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mute = true
 }
 
 // Calls lists every SendMessage so far, in the order they came.
@@ -141,6 +150,14 @@ func (p *Proxy) handle(_ any, in grpc.ServerStream) error {
 		return p.route(ctx, in)
 	case v2.MessagingService_QueryAssignment_FullMethodName:
 		return p.assignment(ctx, in)
+	case v2.MessagingService_Telemetry_FullMethodName:
+		p.mu.Lock()
+		mute := p.mute
+		p.mu.Unlock()
+		if mute {
+			<-in.Context().Done()
+			return nil
+		}
 	}
 	return p.pipe(ctx, in, method)
 }
