@@ -39,7 +39,7 @@ func DecodeText(charsetName string, raw []byte) (string, error) {
 
 func lookupCharset(name string) (textCharset, error) {
 	switch name {
-	case "utf8mb4", "utf8mb3", "utf8", "ascii", "binary":
+	case "utf8mb4", "utf8mb3", "utf8", "binary":
 		return unicodeText{name}, nil
 	case "ucs2", "utf16":
 		return utf16Text{name, binary.BigEndian}, nil
@@ -93,7 +93,7 @@ func (t utf16Text) appendUTF8(dst, raw []byte) ([]byte, error) {
 		}
 		r, n := rune(t.order.Uint16(raw)), 2
 		if utf16.IsSurrogate(r) {
-			if len(raw) >= 4 {
+			if len(raw) >= 4 && t.name != "ucs2" {
 				r, n = utf16.DecodeRune(r, rune(t.order.Uint16(raw[2:]))), 4
 			}
 			if n == 2 || r == utf8.RuneError {
@@ -120,7 +120,7 @@ func (utf32Text) appendUTF8(dst, raw []byte) ([]byte, error) {
 }
 
 // noCode marks a code that the server knows no character for.
-const noCode = utf8.RuneError
+const noCode rune = -1
 
 // codedText is a charset of single bytes or of Asian double bytes: what codes
 // says about one or two bytes holds, else what next says.
@@ -147,7 +147,7 @@ func (t codedText) sameAsUTF8(raw []byte) bool {
 func (t codedText) appendUTF8(dst, raw []byte) ([]byte, error) {
 	for len(raw) > 0 {
 		r, n := t.rune(raw)
-		if n == 0 || r == noCode {
+		if r == noCode {
 			return dst, undecodable(t.name, raw)
 		}
 		dst, raw = utf8.AppendRune(dst, r), raw[n:]
@@ -190,21 +190,33 @@ func multiByte(name string) (next func([]byte) (rune, int), ok bool) {
 	case "big5":
 		return firstRune(traditionalchinese.Big5.NewDecoder().Bytes), true
 	case "gb18030":
-		return vitess.Charset_gb18030{}.DecodeRune, true
+		return libraryRune(vitess.Charset_gb18030{}), true
 	case "gb2312":
-		return vitess.Charset_gb2312{}.DecodeRune, true
+		return libraryRune(vitess.Charset_gb2312{}), true
 	case "sjis":
-		return vitess.Charset_sjis{}.DecodeRune, true
+		return libraryRune(vitess.Charset_sjis{}), true
 	case "cp932":
-		return vitess.Charset_cp932{}.DecodeRune, true
+		return libraryRune(vitess.Charset_cp932{}), true
 	case "ujis":
-		return vitess.Charset_ujis{}.DecodeRune, true
+		return libraryRune(vitess.Charset_ujis{}), true
 	case "eucjpms":
-		return vitess.Charset_eucjpms{}.DecodeRune, true
+		return libraryRune(vitess.Charset_eucjpms{}), true
 	case "euckr":
-		return vitess.Charset_euckr{}.DecodeRune, true
+		return libraryRune(vitess.Charset_euckr{}), true
 	}
 	return nil, false
+}
+
+// libraryRune sorts out U+FFFD, by which the library means an error but for
+// the one charset that can write it.
+func libraryRune(cs vitess.Charset) func(raw []byte) (rune, int) {
+	return func(raw []byte) (rune, int) {
+		r, n := cs.DecodeRune(raw)
+		if n > len(raw) || (r == utf8.RuneError && string(raw[:n]) != "\x84\x31\xa4\x37") {
+			return noCode, 0
+		}
+		return r, n
+	}
 }
 
 // firstRune decodes one double byte.
@@ -215,7 +227,7 @@ func firstRune(decode func([]byte) ([]byte, error)) func([]byte) (rune, int) {
 		}
 		text, err := decode(raw[:2])
 		r, n := utf8.DecodeRune(text)
-		if err != nil || n != len(text) {
+		if err != nil || n != len(text) || r == utf8.RuneError {
 			return noCode, 0
 		}
 		return r, 2
