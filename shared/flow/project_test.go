@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"slipway/shared/fault"
 	"slipway/shared/flow"
 )
 
@@ -36,8 +37,8 @@ const (
 // TestProjectFlow drives infra/flow.yaml, the file that is deployed, through every branch with scripted functions.
 // took is the time of its own pauses and backoffs.
 func TestProjectFlow(t *testing.T) {
-	retryable, crash := &typed{"Retryable", "source_unreachable: away"}, errors.New("killed")
-	permanent := &typed{"sink_rejected", "the topic is NORMAL"}
+	retryable, crash := &typed{"SourceUnreachable", "connection refused"}, errors.New("killed")
+	permanent := &typed{"SinkRejected", "the topic is NORMAL"}
 	for _, c := range []struct {
 		name                                   string
 		precheck, plan, snapshot, settle, tail []any
@@ -73,14 +74,14 @@ func TestProjectFlow(t *testing.T) {
 			calls: "precheck*2 plan*2 snapshot*2 settle*3 tail*3",
 		},
 		{name: "a snapshot instance is killed", snapshot: []any{crash, read}, settle: []any{fullDone}, took: 2 * time.Second, calls: "precheck plan snapshot*3 settle"},
-		{name: "permanent in precheck", precheck: []any{permanent}, calls: "precheck", code: "StepFailed", inner: "precheck sink_rejected"},
-		{name: "permanent in plan", plan: []any{permanent}, calls: "precheck plan", code: "StepFailed", inner: "plan sink_rejected"},
-		{name: "permanent in a worker", plan: []any{`{"workers":[{"worker":0,"workers":1}],"chunks":1}`}, snapshot: []any{permanent}, calls: "precheck plan snapshot", code: "StepFailed", inner: "snapshot sink_rejected"},
-		{name: "permanent in settle", settle: []any{permanent}, calls: "precheck plan snapshot*2 settle", code: "StepFailed", inner: "settle sink_rejected"},
-		{name: "permanent in the tail", tail: []any{permanent}, calls: "precheck plan snapshot*2 settle tail", code: "StepFailed", inner: "tail sink_rejected"},
+		{name: "permanent in precheck", precheck: []any{permanent}, calls: "precheck", code: "StepFailed", inner: "precheck SinkRejected"},
+		{name: "permanent in plan", plan: []any{permanent}, calls: "precheck plan", code: "StepFailed", inner: "plan SinkRejected"},
+		{name: "permanent in a worker", plan: []any{`{"workers":[{"worker":0,"workers":1}],"chunks":1}`}, snapshot: []any{permanent}, calls: "precheck plan snapshot", code: "StepFailed", inner: "snapshot SinkRejected"},
+		{name: "permanent in settle", settle: []any{permanent}, calls: "precheck plan snapshot*2 settle", code: "StepFailed", inner: "settle SinkRejected"},
+		{name: "permanent in the tail", tail: []any{permanent}, calls: "precheck plan snapshot*2 settle tail", code: "StepFailed", inner: "tail SinkRejected"},
 		{
 			name: "retries run out", precheck: []any{retryable}, took: (2 + 4 + 8 + 16 + 32 + 60*3) * time.Second,
-			calls: "precheck*9", code: "StepFailed", inner: "precheck Retryable",
+			calls: "precheck*9", code: "StepFailed", inner: "precheck SourceUnreachable",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -206,4 +207,28 @@ func TestProjectFlowFitsTheCloudsHistory(t *testing.T) {
 		t.Errorf("%d events, with margin more than %d", events, flow.MaxEvents)
 	}
 	t.Logf("%d events", events)
+}
+
+// TestProjectFlowRetriesTheRetryableClasses: a class that says it is retryable and is missing in the definition would be
+// fatal in the cloud, one too many would be retried for nothing.
+func TestProjectFlowRetriesTheRetryableClasses(t *testing.T) {
+	for _, class := range []fault.Class{
+		fault.Config, fault.Blocked, fault.SourceUnreachable, fault.SinkUnreachable, fault.StoreUnreachable, fault.Locked, fault.PositionLost,
+		fault.CheckpointUnusable, fault.SchemaMismatch, fault.UnreadableEvent, fault.SinkRejected, fault.Interrupted, fault.Internal,
+	} {
+		for _, step := range []string{"precheck", "plan", "snapshot", "settle", "tail"} {
+			synctest.Test(t, func(t *testing.T) {
+				s := &script{t: t, answers: map[string][]any{
+					"slipway-precheck": {clear}, "slipway-plan": {`{"workers":[{"worker":0,"workers":1}],"chunks":1}`}, "slipway-snapshot": {read},
+					"slipway-settle": {sealed}, "slipway-tail": {stopped},
+				}}
+				err := fault.New(class, "", "x")
+				s.answers["slipway-"+step] = append([]any{err}, s.answers["slipway-"+step]...)
+				_, got := parse(t, project(t)).Run(t.Context(), map[string]any{"task": "shop"}, s, flow.Options{})
+				if retried := got == nil; retried != err.Retryable() {
+					t.Errorf("%s in %s: retried %v, the class says %v", class, step, retried, err.Retryable())
+				}
+			})
+		}
+	}
 }
