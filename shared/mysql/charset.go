@@ -190,7 +190,7 @@ func multiByte(name string) (next func([]byte) (rune, int), ok bool) {
 	case "big5":
 		return firstRune(traditionalchinese.Big5.NewDecoder().Bytes), true
 	case "gb18030":
-		return libraryRune(vitess.Charset_gb18030{}), true
+		return gb18030Rune, true
 	case "gb2312":
 		return libraryRune(vitess.Charset_gb2312{}), true
 	case "sjis":
@@ -207,16 +207,29 @@ func multiByte(name string) (next func([]byte) (rune, int), ok bool) {
 	return nil, false
 }
 
-// libraryRune sorts out U+FFFD, by which the library means an error but for
-// the one charset that can write it.
+// libraryRune turns the library's sign of an error into noCode.
 func libraryRune(cs vitess.Charset) func(raw []byte) (rune, int) {
 	return func(raw []byte) (rune, int) {
 		r, n := cs.DecodeRune(raw)
-		if n > len(raw) || (r == utf8.RuneError && string(raw[:n]) != "\x84\x31\xa4\x37") {
+		if n > len(raw) || r == utf8.RuneError {
 			return noCode, 0
 		}
 		return r, n
 	}
+}
+
+// gb18030Rune knows two four-byte codes that the library can't tell: U+FFFD,
+// which is its sign of an error, and one of the year 2005.
+func gb18030Rune(raw []byte) (rune, int) {
+	if len(raw) >= 4 {
+		switch string(raw[:4]) {
+		case "\x84\x31\xa4\x37":
+			return utf8.RuneError, 4
+		case "\x81\x35\xf4\x37":
+			return '\ue7c7', 4
+		}
+	}
+	return libraryRune(vitess.Charset_gb18030{})(raw)
 }
 
 // firstRune decodes one double byte.
