@@ -18,6 +18,7 @@ package checker
 import (
 	"errors"
 	"fmt"
+	"iter"
 )
 
 // Options say what a topic may contain. The zero Options are strict.
@@ -208,3 +209,23 @@ func (c *Checker) Report() Report {
 }
 
 var errNoTables = errors.New("no tables to compare")
+
+// Rows gives the folded rows of "database.table", in no order, each by column
+// name.
+func (c *Checker) Rows(table string) iter.Seq[map[string]Value] {
+	return func(yield func(map[string]Value) bool) {
+		t := c.fold.tables[table]
+		if t == nil {
+			return
+		}
+		for _, r := range t.rows {
+			row := make(map[string]Value, len(r.layout.columns))
+			for i, v := range decode(r.image) {
+				row[r.layout.columns[i]] = v
+			}
+			if !yield(row) {
+				return
+			}
+		}
+	}
+}

@@ -155,9 +155,9 @@ var (
 // message of a multi-table RENAME names one of the new names and has the whole
 // statement.
 func renamedFrom(sql, database, to string) (from string, ok bool) {
-	pairs := renamePair.FindAllStringSubmatch(sql, -1)
-	if m := alterRename.FindStringSubmatch(sql); m != nil {
-		pairs = append(pairs, m)
+	pairs := alterRename.FindAllStringSubmatch(sql, 1)
+	if pairs == nil {
+		pairs = renamePair.FindAllStringSubmatch(sql, -1)
 	}
 	for _, p := range pairs {
 		if qualified(p[2], database) == to {
