@@ -64,7 +64,7 @@ func (c *Chain) thin(ctx context.Context, kept, tip int64, before time.Time, gra
 		if err != nil || !at.Time.Before(before) {
 			return kept, err
 		}
-		if n > 1 && at.Time.Truncate(grain).Equal(keptGrain) {
+		if kept > 0 && at.Time.Truncate(grain).Equal(keptGrain) {
 			if err := c.task.Store.Delete(ctx, c.task.Checkpoint(n)); err != nil {
 				return kept, err
 			}
