@@ -152,7 +152,9 @@ func TestEachFaultIsReported(t *testing.T) {
 			return ms
 		}},
 		{"D2 a replayed copy that differs", checker.RuleCopy, func(t *testing.T, ms []checker.Message) []checker.Message {
-			i := find(t, ms, 0, func(p map[string]string) bool { return p["phase"] == "incremental" && p["replay"] != "" && p["table"] == "orders" })
+			i := find(t, ms, 0, func(p map[string]string) bool {
+				return p["phase"] == "incremental" && p["replay"] != "" && p["table"] == "orders"
+			})
 			ms[i].Body = bytes.Replace(ms[i].Body, []byte(`"new"`), []byte(`"neu"`), 1)
 			return ms
 		}},

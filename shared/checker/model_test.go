@@ -78,7 +78,12 @@ func newModel(tables ...string) *model {
 func laneOf(table string, id int) int { return (id*7 + len(table)) % lanes }
 
 // snapshot sends the rows there are, one chunk of a generation.
-func (m *model) snapshot(table string, gen int, seq int64) {
+func (m *model) snapshot(table string, gen int, seq int64) { m.chunk(table, gen, seq, 3) }
+
+// snapshotPacked is a first generation with so many rows to a message.
+func (m *model) snapshotPacked(table string, most int) { m.chunk(table, 0, 0, most) }
+
+func (m *model) chunk(table string, gen int, seq int64, most int) {
 	for i, id := range slices.Sorted(maps.Keys(m.tables[table])) {
 		e := event{
 			phase: "full", table: table, op: "INSERT", lane: laneOf(table, id), seq: seq, es: m.clock,
@@ -86,7 +91,7 @@ func (m *model) snapshot(table string, gen int, seq int64) {
 		}
 		m.pending[e.lane] = append(m.pending[e.lane], e)
 	}
-	m.flush(3)
+	m.flush(most)
 }
 
 // begin starts a transaction, change adds to it.

@@ -180,6 +180,9 @@ func lasting(ms []checker.Message, i int) must {
 	if p["op"] == "DDL" || p["replay"] != "" {
 		return maybe
 	}
+	if p["op"] == "UPDATE" && p["rows"] != "1" {
+		return maybe // there and back again in one message
+	}
 	for _, m := range ms[i+1:] {
 		q := m.Properties
 		if q["table"] == p["table"] && q["op"] == "DDL" || q["replay"] != "" && q["phase"] == p["phase"] {
