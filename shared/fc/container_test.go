@@ -91,8 +91,11 @@ func TestContainerProbes(t *testing.T) {
 		code int
 		body string
 	}{
-		{"/healthz", 503, "no progress for 5m0s\n"}, {"/readyz", 200, "ok\n"}, {"/status", 200, "{\"epoch\":3}\n"},
-		{"/metrics", 404, "404 page not found\n"}, {"/other", 404, "404 page not found\n"},
+		{"/healthz", 503, "no progress for 5m0s\n"},
+		{"/readyz", 200, "ok\n"},
+		{"/status", 200, "{\"epoch\":3}\n"},
+		{"/metrics", 404, "404 page not found\n"},
+		{"/other", 404, "404 page not found\n"},
 	} {
 		if code, _, body := s.do(t, "GET", c.path, ""); code != c.code || body != c.body {
 			t.Errorf("%s: got %d %q, want %d %q", c.path, code, body, c.code, c.body)

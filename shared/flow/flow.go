@@ -82,6 +82,7 @@ type Event struct {
 	Function string        // Invoked only
 	Attempt  int           // Invoked, Retrying
 	Delay    time.Duration // Retrying; the duration of the pause for an Entered Wait
+	Output   any           // Exited: the state's output, not to be changed
 	Err      error         // Retrying, Caught, Failed
 }
 

@@ -216,10 +216,34 @@ func (r *reader) connect(s *scope) {
 		if !reached[name] {
 			r.at(st.line, "nothing leads to state %q", name)
 		}
+		if s.spins(name) {
+			r.at(st.line, "state %q leads back to itself without a Task, Map or Wait on the way: that would never end", name)
+		}
 		if st.processor != nil {
 			r.connect(st.processor)
 		}
 	}
+}
+
+// spins says whether a state that takes no time can lead back to itself over such states only.
+func (s *scope) spins(name string) bool {
+	seen := map[string]bool{}
+	for todo := []string{name}; len(todo) > 0; todo = todo[1:] {
+		st := s.states[todo[0]]
+		if st == nil || st.typ == "Task" || st.typ == "Map" || st.typ == "Wait" {
+			continue
+		}
+		for _, edge := range st.edges() {
+			if edge.next == name {
+				return true
+			}
+			if !seen[edge.next] {
+				seen[edge.next] = true
+				todo = append(todo, edge.next)
+			}
+		}
+	}
+	return false
 }
 
 type edge struct {

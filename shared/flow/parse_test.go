@@ -23,6 +23,7 @@ func TestParseRefusesWhatItDoesNotKnow(t *testing.T) {
 		"next and end":               {"  - {Type: Pass, Name: p, Next: p, End: true}\n", `exactly one of Next and End`},
 		"unknown next":               {"  - {Type: Pass, Name: p, Next: q}\n", `line 6: state "p" leads to the unknown state "q"`},
 		"unreachable":                {pass + "  - {Type: Succeed, Name: q}\n", `line 7: nothing leads to state "q"`},
+		"endless":                    {"  - {Type: Pass, Name: p, Next: q}\n  - {Type: Choice, Name: q, Default: p, Branches: [{Condition: $Input.x == 1, Next: z}]}\n  - {Type: Succeed, Name: z}\n", `line 6: state "p" leads back to itself without a Task`},
 		"no default":                 {"  - {Type: Choice, Name: p, Branches: [{Condition: true == true, Next: q}]}\n  - {Type: Succeed, Name: q}\n", `state "p": Default is missing`},
 		"no branch":                  {"  - {Type: Choice, Name: p, Default: q, Branches: []}\n  - {Type: Succeed, Name: q}\n", `Branches: expected a list`},
 		"unknown variable":           {"  - {Type: Pass, Name: p, End: true, OutputConstructor: {a.$: $Global.x}}\n", `unknown variable "$Global.x"`},

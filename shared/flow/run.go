@@ -108,7 +108,7 @@ func (x *execution) visit(ctx context.Context, v *visit) (out any, next string, 
 		v.input = raw
 		out, next, err = x.attempt(ctx, v, first)
 		if err == nil {
-			x.emit(Event{Kind: Exited, State: v.name, Type: v.typ, Item: v.item})
+			x.emit(Event{Kind: Exited, State: v.name, Type: v.typ, Item: v.item, Output: out})
 			return out, next, nil
 		}
 		if ctx.Err() != nil {

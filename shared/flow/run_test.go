@@ -253,17 +253,17 @@ func TestCancelLetsAFunctionFinish(t *testing.T) {
 	}
 }
 
-func TestObserverSeesEverySteps(t *testing.T) {
+func TestObserverSeesEveryStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := parse(t, define("a", task("a", "f", retryTwice+"    Next: w\n")+"  - {Type: Wait, Name: w, Seconds: 4, End: true}\n"))
-		s := &script{t: t, answers: map[string][]any{"f": {&typed{"Mine", "busy"}, `{}`}}}
+		s := &script{t: t, answers: map[string][]any{"f": {&typed{"Mine", "busy"}, `{"k":1}`}}}
 		var got []string
 		if _, err := m.Run(t.Context(), map[string]any{}, s, flow.Options{Observe: func(e flow.Event) {
-			got = append(got, fmt.Sprint(e.Kind, " ", e.State, " ", e.Attempt, " ", e.Delay))
+			got = append(got, fmt.Sprint(e.Kind, " ", e.State, " ", e.Attempt, " ", e.Delay, " ", e.Output))
 		}}); err != nil {
 			t.Fatal(err)
 		}
-		want := []string{"entered a 0 0s", "invoked a 0 0s", "retrying a 0 2s", "invoked a 1 0s", "exited a 0 0s", "entered w 0 4s", "exited w 0 0s"}
+		want := []string{"entered a 0 0s <nil>", "invoked a 0 0s <nil>", "retrying a 0 2s <nil>", "invoked a 1 0s <nil>", "exited a 0 0s map[k:1]", "entered w 0 4s <nil>", "exited w 0 0s map[k:1]"}
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Errorf("got %q", got)
 		}

@@ -12,8 +12,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"slipway/shared/fault"
 	"slipway/shared/fc"
@@ -28,7 +31,7 @@ func TestMain(m *testing.M) {
 	var err error
 	switch os.Getenv(roleVariable) {
 	case "":
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	case "event":
 		err = fc.Event("test", open, (*application).step)
 	case "container":
@@ -258,26 +261,62 @@ func TestConcurrentCallsHaveInstancesOfTheirOwn(t *testing.T) {
 	})
 }
 
-// TestAContainerDrainsWhenTheCallerGivesUp: its answer still counts, so that a tail may hand over on the way out.
-func TestAContainerDrainsWhenTheCallerGivesUp(t *testing.T) {
-	s := spec(t, "container")
-	ctx, cancel := context.WithCancel(t.Context())
-	s.Reached = func(emulator.Running) { cancel() }
-	var logs bytes.Buffer
-	s.Logs = &logs
-	f := deploy(t, s)
-	got, err := f.Invoke(ctx, []byte(`{"op":"drain"}`))
-	if err != nil || !strings.Contains(string(got), "drained true context canceled") {
-		// A cancel that beats the invocation to the instance is refused as busy, which is the contract, too.
-		if fe, ok := errors.AsType[*fc.Error](err); !ok || fe.Type != fc.TypeBusy {
-			t.Fatalf("got %s, %v", got, err)
-		}
+// logs keeps what instances write, and closes seen when the text has appeared.
+type logs struct {
+	text string
+	seen chan struct{}
+
+	mu   sync.Mutex
+	all  bytes.Buffer
+	done bool
+}
+
+func awaitLog(text string) *logs { return &logs{text: text, seen: make(chan struct{})} }
+
+func (l *logs) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all.Write(b)
+	if !l.done && strings.Contains(l.all.String(), l.text) {
+		l.done = true
+		close(l.seen)
 	}
-	f.Close()
-	for _, line := range []string{"FC Initialize Start RequestId: 1-local-", "FC PreStop End RequestId: 1-local-"} {
-		if !strings.Contains(logs.String(), line) {
-			t.Errorf("%q is not in the log\n%s", line, logs.String())
-		}
+	return len(b), nil
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.String()
+}
+
+// TestAContainerDrains: its answer still counts when the caller gives up and when the process gets SIGTERM, so that a
+// tail may hand over on the way out.
+func TestAContainerDrains(t *testing.T) {
+	for name, end := range map[string]func(cancel func(), pid int) error{
+		"the caller gives up": func(cancel func(), _ int) error { cancel(); return nil },
+		"SIGTERM":             func(_ func(), pid int) error { return syscall.Kill(pid, syscall.SIGTERM) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := spec(t, "container")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			started := awaitLog("FC Invoke Start RequestId: 1-local-")
+			s.Logs = started
+			s.Reached = func(r emulator.Running) {
+				go func() {
+					<-started.seen
+					if err := end(cancel, r.PID); err != nil {
+						t.Error(err)
+					}
+				}()
+			}
+			f := deploy(t, s)
+			got, err := f.Invoke(ctx, []byte(`{"op":"drain"}`))
+			if err != nil || string(got) != `{"text":"drained true context canceled","steps":1}` {
+				t.Fatalf("got %s, %v\n%s", got, err, started)
+			}
+		})
 	}
 }
 
