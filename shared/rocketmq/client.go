@@ -80,10 +80,14 @@ type Client struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	closed atomic.Bool
+	// sessionErr has the error of a telemetry stream that broke unheard.
+	sessionErr chan error
 	// started is written by Dial only.
 	started bool
 	// lanes holds the topic and group of every Send under way.
 	lanes sync.Map
+	// library counts the library's Sends, which outlive ours a little.
+	library sync.WaitGroup
 }
 
 // Dial connects, proves that the endpoint answers, that the credentials are
@@ -117,7 +121,7 @@ func newClient(cfg Config) (*Client, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{cfg: cfg, log: cfg.Logger.With("endpoint", cfg.Endpoint), joinGrace: joinGrace, endpoints: endpoints}
+	c := &Client{cfg: cfg, log: cfg.Logger.With("endpoint", cfg.Endpoint), joinGrace: joinGrace, endpoints: endpoints, sessionErr: make(chan error, 1)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if err := process.join(c); err != nil {
 		c.cancel()
@@ -182,13 +186,20 @@ func (c *Client) start(ctx context.Context) error {
 		c.started = true
 		c.log.Debug("rocketmq sender started", "topics", len(c.cfg.Topics))
 		return nil
+	case err := <-c.sessionErr:
+		go c.stopAfter(started)
+		return unreachable(c.cfg.Endpoint, fmt.Errorf("the sender's session: %w", err))
 	case <-ctx.Done():
-		go func() { // Close ends its stream, which ends the start if it still hangs
-			if err := <-started; err == nil {
-				c.stop()
-			}
-		}()
+		go c.stopAfter(started)
 		return unreachable(c.cfg.Endpoint, fmt.Errorf("the sender's start: %w", context.Cause(ctx)))
+	}
+}
+
+// stopAfter stops a sender whose start Dial gave up on. Close ends its session,
+// which ends a start that hangs.
+func (c *Client) stopAfter(started <-chan error) {
+	if <-started == nil {
+		c.stop()
 	}
 }
 
@@ -201,9 +212,23 @@ func (c *Client) Close() error {
 	defer c.cancel()
 	defer process.leave(c)
 	if c.started {
+		c.drain()
 		c.stop()
 	}
 	return nil
+}
+
+// drain waits for the library's Sends; their attempts are over or sealed.
+func (c *Client) drain() {
+	drained := make(chan struct{})
+	go func() {
+		c.library.Wait()
+		close(drained)
+	}()
+	select {
+	case <-drained:
+	case <-time.After(2 * c.cfg.SendTimeout): // one that waits for the broker's settings
+	}
 }
 
 func (c *Client) stop() {

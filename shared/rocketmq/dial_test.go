@@ -84,6 +84,17 @@ func TestDialNamesAMissingTopic(t *testing.T) {
 	}
 }
 
+// The session may break before it gives the first answer.
+func TestDialBrokenSession(t *testing.T) {
+	t.Parallel()
+	proxy := rocketmqtest.NewProxy(t, broker(t).grpc)
+	proxy.BreakTelemetry()
+	_, err := rocketmq.Dial(t.Context(), rocketmq.Config{Endpoint: proxy.Endpoint(), Topics: []string{newTopic(t, "FIFO", 1)}})
+	if fault.ClassOf(err) != fault.SinkUnreachable || !strings.Contains(err.Error(), "session") {
+		t.Errorf("Dial = %v, want SinkUnreachable that names the session", err)
+	}
+}
+
 func TestDialIsBoundedWhenTheStartHangs(t *testing.T) {
 	t.Parallel()
 	proxy := rocketmqtest.NewProxy(t, broker(t).grpc)
@@ -181,4 +192,19 @@ func TestCloseEndsTheClient(t *testing.T) {
 	if _, err := client.Topic(t.Context(), topic); err == nil {
 		t.Error("a closed client still asks for topics")
 	}
+}
+
+// The library leaves its sessions open; with another client on the same
+// connection only Close can end them.
+func TestCloseEndsTheSession(t *testing.T) {
+	t.Parallel()
+	proxy, _, topic := behindProxy(t, rocketmq.Config{})
+	client := dial(t, rocketmq.Config{Endpoint: proxy.Endpoint(), Topics: []string{topic}})
+	if n := proxy.Sessions(); n != 2 {
+		t.Errorf("%d sessions for two clients", n)
+	}
+	if err := client.Close(); err != nil {
+		t.Error(err)
+	}
+	await(t, "the session's end", func() bool { return proxy.Sessions() == 1 })
 }

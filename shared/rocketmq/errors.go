@@ -60,7 +60,10 @@ func (e *RefusedError) Error() string {
 	if e.MessageID != "" {
 		fmt.Fprintf(&b, "message %s, group %s, ", e.MessageID, e.Group)
 	}
-	fmt.Fprintf(&b, "topic %s: %s", e.Topic, e.Reason)
+	if e.Topic != "" {
+		fmt.Fprintf(&b, "topic %s: ", e.Topic)
+	}
+	b.WriteString(string(e.Reason))
 	if e.Code != "" {
 		fmt.Fprintf(&b, " (%s)", e.Code)
 	}

@@ -12,7 +12,6 @@ import (
 	_ "unsafe" // for go:linkname
 
 	rmq "github.com/apache/rocketmq-clients/golang/v5"
-	"github.com/apache/rocketmq-clients/golang/v5/metadata"
 	"github.com/apache/rocketmq-clients/golang/v5/pkg/utils"
 	v2 "github.com/apache/rocketmq-clients/golang/v5/protocol/v2"
 	"go.uber.org/zap"
@@ -21,7 +20,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
-	grpcmd "google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
@@ -168,24 +166,6 @@ func (h *hub) unary(ctx context.Context, method string, req, reply any, cc *grpc
 	return a.run(ctx, reply.(*v2.SendMessageResponse), func(ctx context.Context) error {
 		return invoke(ctx, method, req, reply, cc, opts...)
 	})
-}
-
-// stream ties the library's telemetry streams to their client's life.
-func (h *hub) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
-	open grpc.Streamer, opts ...grpc.CallOption,
-) (grpc.ClientStream, error) {
-	md, _ := grpcmd.FromOutgoingContext(ctx)
-	if id := md.Get(metadata.ClintID); len(id) > 0 {
-		h.mu.Lock()
-		c := h.byID[id[0]]
-		h.mu.Unlock()
-		if c != nil {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithCancel(ctx)
-			context.AfterFunc(c.ctx, cancel)
-		}
-	}
-	return open(ctx, desc, cc, method, opts...)
 }
 
 // wireWatch notes when an attempt is handed to a connection: one that failed

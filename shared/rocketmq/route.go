@@ -35,8 +35,11 @@ const probeTopic = "slipway-probe"
 // probe proves that the endpoint is RocketMQ's and takes the credentials.
 func (c *Client) probe(ctx context.Context) error {
 	_, err := c.Topic(ctx, probeTopic)
-	if e, ok := errors.AsType[*RefusedError](err); ok && e.Code == v2.Code_FORBIDDEN.String() {
-		return nil // known user; that it may not see this topic means nothing
+	if e, ok := errors.AsType[*RefusedError](err); ok {
+		if e.Code == v2.Code_FORBIDDEN.String() {
+			return nil // known user; that it may not see this topic means nothing
+		}
+		e.Topic = ""
 	}
 	return err
 }
@@ -101,7 +104,7 @@ func (c *Client) route(ctx context.Context, topic string) ([]*v2.MessageQueue, e
 	})
 	if err != nil {
 		if reason, ok := refusalOf(status.Code(err)); ok {
-			return nil, (&RefusedError{Reason: reason, Topic: topic, Err: err}).fault()
+			return nil, (&RefusedError{Reason: reason, Topic: topic, Err: fmt.Errorf("%s: %w", c.cfg.Endpoint, err)}).fault()
 		}
 		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
 			err = fmt.Errorf("%w (%w)", cause, err)
@@ -112,7 +115,7 @@ func (c *Client) route(ctx context.Context, topic string) ([]*v2.MessageQueue, e
 	if st.GetCode() == v2.Code_OK {
 		return reply.GetMessageQueues(), nil
 	}
-	refused := &RefusedError{Topic: topic, Code: st.GetCode().String(), Err: errors.New(st.GetMessage())}
+	refused := &RefusedError{Topic: topic, Code: st.GetCode().String(), Err: fmt.Errorf("%s: %s", c.cfg.Endpoint, st.GetMessage())}
 	reason, ok := reasonOf(st.GetCode())
 	if !ok {
 		return nil, unreachable(c.cfg.Endpoint, fmt.Errorf("%s: %s", refused.Code, st.GetMessage()))

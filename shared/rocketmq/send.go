@@ -52,11 +52,11 @@ func (c *Client) Send(ctx context.Context, m *Message) error {
 func (c *Client) sendOnce(ctx context.Context, m *Message) error {
 	a := &attempt{gate: c.cfg.Gate, timeout: c.cfg.SendTimeout, ended: make(chan struct{})}
 	library := make(chan error, 1)
-	go func() {
+	c.library.Go(func() {
 		ctx := context.WithValue(context.WithoutCancel(ctx), attemptKey{}, a)
 		_, err := c.producer.Send(ctx, m.library())
 		library <- err
-	}()
+	})
 	// First for the attempt to start, then for it to end.
 	timer := time.NewTimer(c.cfg.SendTimeout)
 	defer timer.Stop()

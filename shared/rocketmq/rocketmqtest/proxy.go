@@ -38,9 +38,12 @@ type Proxy struct {
 	onSend  func(SendCall) Action
 	onRoute func(*v2.QueryRouteResponse)
 	mute    bool
-	calls   []SendCall
-	byID    map[string]int
-	rules   rules
+	broken  bool
+	// sessions counts the telemetry streams under way.
+	sessions int
+	calls    []SendCall
+	byID     map[string]int
+	rules    rules
 }
 
 // NewProxy starts a proxy on a free port of the loopback in front of backend,
@@ -89,6 +92,21 @@ func (p *Proxy) MuteTelemetry() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mute = true
+}
+
+// BreakTelemetry ends clients' sessions with an error from now on, before the
+// first answer.
+func (p *Proxy) BreakTelemetry() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.broken = true
+}
+
+// Sessions counts the clients' telemetry streams that are open.
+func (p *Proxy) Sessions() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sessions
 }
 
 // Calls lists every SendMessage so far, in the order they came.
@@ -151,15 +169,29 @@ func (p *Proxy) handle(_ any, in grpc.ServerStream) error {
 	case v2.MessagingService_QueryAssignment_FullMethodName:
 		return p.assignment(ctx, in)
 	case v2.MessagingService_Telemetry_FullMethodName:
-		p.mu.Lock()
-		mute := p.mute
-		p.mu.Unlock()
-		if mute {
-			<-in.Context().Done()
-			return nil
-		}
+		return p.telemetry(ctx, in)
 	}
 	return p.pipe(ctx, in, method)
+}
+
+func (p *Proxy) telemetry(ctx context.Context, in grpc.ServerStream) error {
+	p.mu.Lock()
+	mute, broken := p.mute, p.broken
+	p.sessions++
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		p.sessions--
+		p.mu.Unlock()
+	}()
+	switch {
+	case broken:
+		return status.Error(codes.Internal, "rocketmqtest: session broken")
+	case mute:
+		<-ctx.Done()
+		return nil
+	}
+	return p.pipe(ctx, in, v2.MessagingService_Telemetry_FullMethodName)
 }
 
 // route keeps clients on the proxy: every broker it names is the proxy.
