@@ -47,7 +47,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// break_ makes the store behave as told, nil for well.
+// breakStore makes the store behave as told, nil for well.
 func (w *world) breakStore(decide func(op statetest.Op, key string) statetest.Outcome) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -149,6 +149,8 @@ func (s *S3) explain(err error) error {
 		code = api.ErrorCode()
 	}
 	switch {
+	case errors.Is(err, errNoCredentials):
+		return err
 	case code == "NoSuchBucket":
 		return fmt.Errorf("the bucket %s does not exist; create it, without versioning: %w", s.bucket, err)
 	case code == "PreconditionFailed", code == "FileAlreadyExists", code == "ConditionalRequestConflict",

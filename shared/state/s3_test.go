@@ -170,6 +170,19 @@ func TestS3CredentialsAreReadAgain(t *testing.T) {
 	}
 }
 
+func TestS3WithoutCredentialsNamesTheRemedy(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none")
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": "", "AWS_PROFILE": "", "AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		t.Setenv(name, value)
+	}
+	s := openURL(t, "s3://bucket/p?endpoint=http://127.0.0.1:1")
+	if _, err := s.Get(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "set AWS_ACCESS_KEY_ID") {
+		t.Errorf("get without credentials: %v, want an error that names the variables", err)
+	}
+}
+
 func TestS3Addresses(t *testing.T) {
 	tests := []struct {
 		url, endpoint, bucket, prefix string

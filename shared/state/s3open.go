@@ -18,6 +18,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 )
 
 // bucketName is the rule S3 and OSS share, dots left out: they break TLS with
@@ -43,6 +44,7 @@ func openS3(ctx context.Context, u *url.URL) (Store, error) {
 	})
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
+		config.WithLogger(logging.Nop{}), // it would write to stderr; errors say it all
 		// OSS refuses the trailing checksums the SDK sends by default.
 		config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired),
 		config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired),
@@ -53,7 +55,7 @@ func openS3(ctx context.Context, u *url.URL) (Store, error) {
 	if names := credentialNames(p.dialect); names != nil {
 		options = append(options, config.WithCredentialsProvider(names))
 	} else if p.dialect == dialectOSS {
-		return nil, errors.New("no credentials for OSS; set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET (and OSS_SESSION_TOKEN for temporary ones)")
+		return nil, errNoCredentials
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
@@ -65,6 +67,7 @@ func openS3(ctx context.Context, u *url.URL) (Store, error) {
 		}
 		cfg.Region = "us-east-1" // only signed over; servers of one region expect this
 	}
+	cfg.Credentials = explained{cfg.Credentials}
 	return &S3{
 		client: s3.NewFromConfig(cfg, func(o *s3.Options) {
 			o.UsePathStyle = p.pathStyle
@@ -135,6 +138,26 @@ func (p location) resolve(scheme string) (location, error) {
 	return p, nil
 }
 
+// errNoCredentials says that neither the environment nor the SDK's other sources have
+// any.
+var errNoCredentials = errors.New("no credentials for the state store; " +
+	"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or for oss:// OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET")
+
+// explained names the remedy when a source of credentials is dry.
+type explained struct{ source aws.CredentialsProvider }
+
+// Retrieve implements aws.CredentialsProvider.
+func (e explained) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if e.source == nil {
+		return aws.Credentials{}, errNoCredentials
+	}
+	c, err := e.source.Retrieve(ctx)
+	if err != nil && ctx.Err() == nil {
+		return c, fmt.Errorf("%w: %w", errNoCredentials, err)
+	}
+	return c, err
+}
+
 // environment reads credentials from the variables it names. They count for a minute
 // only, so that a function whose platform renews them in place goes on working.
 type environment struct{ id, secret, token string }
@@ -167,7 +190,7 @@ func (e environment) Retrieve(context.Context) (aws.Credentials, error) {
 		Expires:         time.Now().Add(time.Minute),
 	}
 	if !c.HasKeys() {
-		return aws.Credentials{}, fmt.Errorf("no credentials for the state store; set %s and %s", e.id, e.secret)
+		return aws.Credentials{}, fmt.Errorf("%s or %s is gone from the environment", e.id, e.secret)
 	}
 	return c, nil
 }

@@ -123,5 +123,5 @@ func settleCreate(ctx context.Context, s Store, key string, body []byte, cause e
 	case errors.Is(err, ErrNotFound):
 		return fmt.Errorf("create %s: %w", key, cause)
 	}
-	return fmt.Errorf("create %s: %w; reading it back: %w", key, cause, err)
+	return fmt.Errorf("create %s: %w; reading it back fails, too", key, cause)
 }
