@@ -4,6 +4,7 @@ package canaljson_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -176,6 +177,27 @@ func TestManyDefinitions(t *testing.T) {
 			t.Fatalf("got %s", b)
 		}
 	}
+}
+
+// TestConcurrentUse is for the race detector, and for the cache being emptied
+// while others read it.
+func TestConcurrentUse(t *testing.T) {
+	e := canaljson.New(canaljson.Options{})
+	table := shop()
+	want := string(e.AppendMessage(nil, []*change.Change{insert(table, 1, order(1, "a", "1.00"))}, now))
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 4000 {
+				e.RowSize(insert(shop(), 1, order(1, "a", "1.00")))
+				if got := string(e.AppendMessage(nil, []*change.Change{insert(table, 1, order(1, "a", "1.00"))}, now)); got != want {
+					t.Errorf("got %s", got)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func parse(t *testing.T, b []byte) *canaljson.Message {
