@@ -119,9 +119,9 @@ func loadBatch(ctx context.Context, q Querier, database string, names []any, int
 			return err
 		}
 		if reflect.DeepEqual(before, after) {
-			for name, t := range after {
-				chooseKey(t, keys[name])
-				into[TableName{database, name}] = t
+			for name, d := range after {
+				chooseKey(d, keys[name])
+				into[TableName{database, name}] = d.table
 			}
 			return nil
 		}
@@ -137,29 +137,37 @@ const columnsQuery = `SELECT c.TABLE_NAME, t.ENGINE, c.COLUMN_NAME, c.COLUMN_TYP
 	WHERE c.TABLE_SCHEMA = ? AND c.TABLE_NAME IN (%s) AND t.TABLE_TYPE = 'BASE TABLE'
 	ORDER BY c.TABLE_NAME, c.ORDINAL_POSITION`
 
-func readTables(ctx context.Context, q Querier, database string, names []any) (map[string]*change.Table, error) {
+// definition is a table with what only the choice of its key needs to know.
+type definition struct {
+	table   *change.Table
+	virtual []bool // per column
+}
+
+func readTables(ctx context.Context, q Querier, database string, names []any) (map[string]definition, error) {
 	r, err := q.Query(ctx, fmt.Sprintf(columnsQuery, placeholders(len(names))), append([]any{database}, names...)...)
 	if err != nil {
 		return nil, err
 	}
-	tables := map[string]*change.Table{}
+	tables := map[string]definition{}
 	for _, f := range r.Values {
 		name := text(f[0])
-		t := tables[name]
-		if t == nil {
-			t = &change.Table{Database: database, Name: name, Engine: text(f[1])}
-			tables[name] = t
+		d := tables[name]
+		if d.table == nil {
+			d.table = &change.Table{Database: database, Name: name, Engine: text(f[1])}
 		}
 		col, err := newColumn(text(f[2]), text(f[3]), modernName(text(f[5])))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t, err)
+			return nil, fmt.Errorf("%s: %w", d.table, err)
 		}
 		extra := text(f[7])
 		col.Nullable = text(f[4]) == "YES"
 		col.Collation = modernName(text(f[6]))
-		col.Generated = strings.Contains(extra, "VIRTUAL GENERATED") || strings.Contains(extra, "STORED GENERATED")
+		virtual := strings.Contains(extra, "VIRTUAL GENERATED")
+		col.Generated = virtual || strings.Contains(extra, "STORED GENERATED")
 		col.Invisible = strings.Contains(extra, "INVISIBLE")
-		t.Columns = append(t.Columns, col)
+		d.table.Columns = append(d.table.Columns, col)
+		d.virtual = append(d.virtual, virtual)
+		tables[name] = d
 	}
 	return tables, nil
 }

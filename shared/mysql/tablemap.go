@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/go-mysql-org/go-mysql/replication"
 
@@ -18,8 +19,8 @@ var ErrMinimalMetadata = errors.New("the table map has no column names; SET GLOB
 
 // Resolve gives the definition that the rows of a table map were written with
 // (rule T5). The table map says nearly all; the text of a type, what is
-// generated, the engine, and the unique key of a table without a primary key
-// come from the first candidate that agrees, column by column.
+// generated, the engine, and whether the key is the primary key or a unique one
+// that stands in for it come from the first candidate that agrees on each.
 //
 // A candidate that agrees in everything is returned itself, so that one
 // definition is shared by all its rows.
@@ -39,12 +40,13 @@ func Resolve(e *replication.TableMapEvent, candidates ...*change.Table) (*change
 	for i := range t.Columns {
 		borrow(&t.Columns[i], candidates)
 	}
-	for _, c := range candidates {
-		if c != nil && t.Engine == "" {
-			t.Engine = c.Engine
+	for _, c := range slices.Backward(candidates) {
+		if c == nil {
+			continue
 		}
-		if c != nil && t.Key == nil {
-			t.Key = borrowKey(t, c)
+		t.Engine = c.Engine
+		if sameKey(t, c) {
+			t.Primary = c.Primary
 		}
 	}
 	return t, nil
@@ -67,7 +69,7 @@ func mappedTable(e *replication.TableMapEvent) (*change.Table, error) {
 		}
 		t.Key = append(t.Key, int(i))
 	}
-	t.Primary = len(t.Key) > 0
+	t.Primary = len(t.Key) > 0 // Resolve knows better with a candidate
 	return t, nil
 }
 
@@ -81,11 +83,7 @@ func agrees(t, c *change.Table) bool {
 			return false
 		}
 	}
-	if !t.Primary {
-		// The candidate's key is a unique index's, or one the task names.
-		return !c.Primary
-	}
-	return c.Primary && slices.Equal(t.Key, c.Key)
+	return slices.Equal(t.Key, c.Key)
 }
 
 // sameColumn compares what a table map can tell of a column.
@@ -111,18 +109,9 @@ func borrow(col *change.Column, candidates []*change.Table) {
 	}
 }
 
-// borrowKey takes over a candidate's unique key while its columns still exist.
-func borrowKey(t, c *change.Table) []int {
-	if c.Primary {
-		return nil
-	}
-	var key []int
-	for _, i := range c.Key {
-		j := t.Column(c.Columns[i].Name)
-		if j < 0 || t.Columns[j].Nullable {
-			return nil
-		}
-		key = append(key, j)
-	}
-	return key
+// sameKey compares keys by their columns' names.
+func sameKey(t, c *change.Table) bool {
+	return slices.EqualFunc(t.Key, c.Key, func(i, j int) bool {
+		return strings.EqualFold(t.Columns[i].Name, c.Columns[j].Name)
+	})
 }

@@ -27,17 +27,54 @@ func newMapColumns(e *replication.TableMapEvent) mapColumns {
 		e: e, unsigned: e.UnsignedMap(), collation: map[int]uint64{}, labels: map[int][]string{},
 		geometry: e.GeometryTypeMap(), visibility: e.VisibilityMap(),
 	}
-	for _, of := range []map[int]uint64{e.CollationMap(), e.EnumSetCollationMap()} {
-		for i, id := range of {
-			m.collation[i] = id
-		}
-	}
+	m.collate(isText, e.DefaultCharset, e.ColumnCharset)
+	m.collate(hasLabels, e.EnumSetDefaultCharset, e.EnumSetColumnCharset)
 	for _, of := range []map[int][]string{e.EnumStrValueMap(), e.SetStrValueMap()} {
 		for i, labels := range of {
 			m.labels[i] = labels
 		}
 	}
 	return m
+}
+
+// collate spreads collation ids over the columns they are for: either one for
+// all with (place, id) pairs of exceptions behind it, or one for each.
+func (m *mapColumns) collate(of func(typ byte, meta uint16) bool, common, each []uint64) {
+	place := 0
+	for i, typ := range m.e.ColumnType {
+		if !of(typ, m.e.ColumnMeta[i]) {
+			continue
+		}
+		switch {
+		case len(common) > 0:
+			m.collation[i] = common[0]
+			for j := 1; j+1 < len(common); j += 2 {
+				if common[j] == uint64(place) {
+					m.collation[i] = common[j+1]
+				}
+			}
+		case place < len(each):
+			m.collation[i] = each[place]
+		}
+		place++
+	}
+}
+
+// isText tells what the server lists collations for. That a VECTOR is among
+// them is unknown to go-mysql's CollationMap.
+func isText(typ byte, meta uint16) bool {
+	switch typ {
+	case gomysql.MYSQL_TYPE_STRING:
+		return !hasLabels(typ, meta)
+	case gomysql.MYSQL_TYPE_VAR_STRING, gomysql.MYSQL_TYPE_VARCHAR, gomysql.MYSQL_TYPE_BLOB, gomysql.MYSQL_TYPE_VECTOR:
+		return true
+	}
+	return false
+}
+
+func hasLabels(typ byte, meta uint16) bool {
+	real := byte(meta >> 8)
+	return typ == gomysql.MYSQL_TYPE_STRING && (real == gomysql.MYSQL_TYPE_ENUM || real == gomysql.MYSQL_TYPE_SET)
 }
 
 func (m *mapColumns) column(i int) (col change.Column, err error) {
