@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package precheck
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"slipway/shared/mysql"
+)
+
+const (
+	errParse            = 1064
+	errSpecificDenied   = 1227 // a named privilege is missing
+	errXARecoverDenied  = 1401 // XA RECOVER says no more than this without its privilege
+	errTableDenied      = 1142
+	errColumnDenied     = 1143
+	errNoSuchTable      = 1146
+	errViewInvalid      = 1356
+	errNotLoggingBinary = 1381
+)
+
+func checkVersion(ctx context.Context, s *session) ([]Finding, error) {
+	if _, err := s.dialSource(ctx); tooOld(err) {
+		return []Finding{failed("move the data to MySQL 8.0 or later", "the server is older than MySQL 5.7.20, or not MySQL: it does not know a setting those have")}, nil
+	}
+	v, err := s.settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return []Finding{versionFinding(v["version"], v["version_comment"])}, nil
+}
+
+// notMySQL are servers that speak MySQL's protocol but log differently.
+var notMySQL = []string{"mariadb", "tidb", "oceanbase", "singlestore", "vitess"}
+
+func versionFinding(version, comment string) Finding {
+	for _, name := range notMySQL {
+		if strings.Contains(strings.ToLower(version+" "+comment), name) {
+			return failed("use a MySQL server, 8.0 or later, as the source", "the server is %s (%s), not MySQL: its binlog differs", version, comment)
+		}
+	}
+	major, minor, ok := parseVersion(version)
+	switch {
+	case !ok:
+		return failed("use a MySQL server, 8.0 or later, as the source", "the server's version %q is not MySQL's", version)
+	case major < 5 || major == 5 && minor < 7:
+		return failed("upgrade the server to MySQL 8.0 or later", "MySQL %s is not supported: 5.7 is the oldest", version)
+	}
+	return success("MySQL %s is supported", version)
+}
+
+func parseVersion(version string) (major, minor int, ok bool) {
+	first, rest, _ := strings.Cut(version, ".")
+	second, _, _ := strings.Cut(rest, ".")
+	major, err1 := strconv.Atoi(first)
+	minor, err2 := strconv.Atoi(second)
+	return major, minor, err1 == nil && err2 == nil
+}
+
+func checkServerID(ctx context.Context, s *session) ([]Finding, error) {
+	v, err := s.settings(ctx)
+	if err != nil || v["server_id"] != "0" {
+		return nil, err
+	}
+	id := uint32(time.Now().Unix()) // any number that no other server of a topology has
+	return []Finding{failed(v.setGlobal("server_id", fmt.Sprint(id)), "server_id is 0: the server refuses to send its binlog")}, nil
+}
+
+// gtidModes is the way to ON, one step at a time.
+var gtidModes = []string{"OFF", "OFF_PERMISSIVE", "ON_PERMISSIVE", "ON"}
+
+func checkGTIDMode(ctx context.Context, s *session) ([]Finding, error) {
+	v, err := s.settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mode, consistency := v["gtid_mode"], v["enforce_gtid_consistency"]
+	if mode == "ON" && v.on("enforce_gtid_consistency") {
+		return nil, nil
+	}
+	var steps []string
+	if !v.on("enforce_gtid_consistency") {
+		steps = append(steps, v.setGlobal("enforce_gtid_consistency", "WARN"), v.setGlobal("enforce_gtid_consistency", "ON"))
+	}
+	reached := false
+	for _, step := range gtidModes {
+		if reached {
+			steps = append(steps, v.setGlobal("gtid_mode", step))
+		}
+		reached = reached || step == mode
+	}
+	return []Finding{failed(strings.Join(steps, "\n"),
+		"gtid_mode is %s and enforce_gtid_consistency is %s; both must be ON. In a replicated set run each step on every server before the next, "+
+			"and before the last wait until Ongoing_anonymous_transaction_count is 0 everywhere", mode, consistency)}, nil
+}
+
+func checkTopology(ctx context.Context, s *session) ([]Finding, error) {
+	c, err := s.conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.Query(ctx, "SHOW REPLICA STATUS")
+	if mysql.ErrorCode(err) == errParse {
+		r, err = c.Query(ctx, "SHOW SLAVE STATUS") // before 8.0.22
+	}
+	switch {
+	case mysql.ErrorCode(err) == errSpecificDenied:
+		return nil, &missing{"CHECK_PRIV_REPLICATION_CLIENT", "whether the server is a replica shows only with REPLICATION CLIENT"}
+	case err != nil:
+		return nil, err
+	case r.RowNumber() == 0:
+		return nil, nil // no replica: it logs what its clients do
+	}
+	v, err := s.settings(ctx)
+	if err != nil || v.on("log_replica_updates") || v.on("log_slave_updates") {
+		return nil, err
+	}
+	remedy := "set log_replica_updates = ON in its configuration and restart it, or name the primary in source.hosts"
+	if _, ok := v["log_replica_updates"]; ok {
+		remedy = "SET PERSIST_ONLY log_replica_updates = ON;\nRESTART;"
+	}
+	return []Finding{failed(remedy, "the server is a replica and does not log what it replicates, so its binlog lacks those changes")}, nil
+}
+
+func checkDurability(ctx context.Context, s *session) ([]Finding, error) {
+	v, err := s.settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var findings []Finding
+	for _, name := range []string{"sync_binlog", "innodb_flush_log_at_trx_commit"} {
+		if v[name] != "1" {
+			findings = append(findings, warning(v.setGlobal(name, "1"),
+				"%s is %s: a crash of the server's machine may take back transactions that were already delivered, and give their GTIDs to others (rule T1)", name, v[name]).about(name))
+		}
+	}
+	return findings, nil
+}
+
+// xaPatience is how long a prepared transaction may stay before it counts as
+// left behind: most are between their PREPARE and their COMMIT.
+const xaPatience = 2 * time.Second
+
+func checkXA(ctx context.Context, s *session) ([]Finding, error) {
+	first, err := s.prepared(ctx)
+	if err != nil || len(first) == 0 {
+		return nil, err
+	}
+	select {
+	case <-time.After(xaPatience):
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	later, err := s.prepared(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var findings []Finding
+	for _, x := range later {
+		if !containsXA(first, x) {
+			continue
+		}
+		findings = append(findings, failed("XA ROLLBACK "+x.sql()+";",
+			"the XA transaction %s is prepared and stays so: the snapshot can't start before it ends. If its coordinator decided to commit, run XA COMMIT %s instead", x, x.sql()).about(x.String()))
+	}
+	return findings, nil
+}
+
+// xa is one row of XA RECOVER CONVERT XID.
+type xa struct {
+	format, globalLen int
+	data              string // hex
+}
+
+func containsXA(all []xa, x xa) bool {
+	for _, o := range all {
+		if o == x {
+			return true
+		}
+	}
+	return false
+}
+
+// sql is the xid as XA COMMIT and XA ROLLBACK take it.
+func (x xa) sql() string {
+	cut := min(2*x.globalLen, len(x.data))
+	return fmt.Sprintf("X'%s',X'%s',%d", x.data[:cut], x.data[cut:], x.format)
+}
+
+func (x xa) String() string { return x.sql() }
+
+func (s *session) prepared(ctx context.Context) ([]xa, error) {
+	c, err := s.conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.Query(ctx, "XA RECOVER CONVERT XID")
+	switch {
+	case mysql.ErrorCode(err) == errXARecoverDenied:
+		return nil, &missing{"CHECK_PRIV_XA_RECOVER", "prepared XA transactions show only with XA_RECOVER_ADMIN"}
+	case err != nil:
+		return nil, err
+	}
+	var all []xa
+	for i := range r.RowNumber() {
+		var x xa
+		if n, err := r.GetInt(i, 0); err == nil {
+			x.format = int(n)
+		}
+		if n, err := r.GetInt(i, 1); err == nil {
+			x.globalLen = int(n)
+		}
+		text, err := r.GetString(i, 3)
+		if err != nil {
+			return nil, err
+		}
+		x.data = strings.TrimPrefix(text, "0x")
+		all = append(all, x)
+	}
+	return all, nil
+}
