@@ -40,9 +40,12 @@ func (h *hub) owner(ctx context.Context) *Client {
 	return h.byID[id[0]]
 }
 
-// session is a telemetry stream. The library's start waits for its first
-// answer, and hands an error in its place over without synchronisation; so an
-// error goes to our client, and the library gets settings that say nothing.
+// session is a telemetry stream. What the library would do with its answers
+// while sends are under way is not synchronised, so they are made harmless:
+// an error in place of the first, which the start waits for, goes to our client
+// while the library gets settings that say nothing; and the broker's retry
+// policy and metrics are left out. The library then keeps its own policy, three
+// attempts at once, of which the register lets one through.
 type session struct {
 	grpc.ClientStream
 	client *Client
@@ -53,13 +56,20 @@ func (s *session) RecvMsg(m any) error {
 	err := s.ClientStream.RecvMsg(m)
 	first := !s.heard
 	s.heard = true
-	if err == nil || !first {
+	command := m.(*v2.TelemetryCommand)
+	if err == nil {
+		if settings := command.GetSettings(); settings != nil {
+			settings.BackoffPolicy, settings.Metric = nil, nil
+		}
+		return nil
+	}
+	if !first {
 		return err
 	}
 	select {
 	case s.client.sessionErr <- err:
 	default: // one is enough
 	}
-	m.(*v2.TelemetryCommand).Command = &v2.TelemetryCommand_Settings{Settings: &v2.Settings{}}
+	command.Command = &v2.TelemetryCommand_Settings{Settings: &v2.Settings{}}
 	return nil
 }
