@@ -11,25 +11,7 @@
 // Errors are classified (package fault): the class is the error type that the workflow's Retry rules match.
 package app
 
-import (
-	"encoding/json"
-	"log/slog"
-
-	"slipway/shared/fc"
-)
-
-// Env is what an App needs from where it runs.
-type Env struct {
-	// State is the URL of the state store that holds the tasks, as in the task file's `state`.
-	State string
-	// Getenv resolves the ${NAME} references of task files.
-	Getenv func(string) string
-	// Log takes structured lines.
-	Log *slog.Logger
-	// Credentials gives the newest temporary keys of the function's role; nil or false outside the cloud. They expire:
-	// ask each time.
-	Credentials func() (fc.Credentials, bool)
-}
+import "encoding/json"
 
 // Tables lists tables as "database.table". It marshals to [] when empty, never to null: the workflow takes its length.
 type Tables []string

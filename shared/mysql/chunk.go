@@ -234,3 +234,22 @@ func keyArg(v change.Value) any {
 	}
 	return v.Str()
 }
+
+// Size is the server's estimate of a table; it can be far off.
+type Size struct {
+	Rows, AverageRow int64
+}
+
+// TableSize asks for the server's estimate of a table.
+func (c *Conn) TableSize(ctx context.Context, t *change.Table) (Size, error) {
+	r, err := c.Query(ctx, "SELECT COALESCE(TABLE_ROWS, 0), COALESCE(AVG_ROW_LENGTH, 0) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?", t.Database, t.Name)
+	if err != nil || r.RowNumber() == 0 {
+		return Size{}, err
+	}
+	rows, err := r.GetInt(0, 0)
+	if err != nil {
+		return Size{}, err
+	}
+	avg, err := r.GetInt(0, 1)
+	return Size{Rows: rows, AverageRow: avg}, err
+}

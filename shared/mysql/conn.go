@@ -264,3 +264,58 @@ func ErrorCode(err error) int {
 
 // QuoteTable quotes a table's full name.
 func QuoteTable(t *change.Table) string { return QuoteName(t.Database) + "." + QuoteName(t.Name) }
+
+// AwaitExecuted waits until the server has executed all of set: a transaction
+// is in the log before it is.
+func (c *Conn) AwaitExecuted(ctx context.Context, set change.GTIDSet) error {
+	for {
+		left, err := c.String(ctx, "SELECT WAIT_FOR_EXECUTED_GTID_SET('"+set.String()+"', 10)")
+		if err != nil {
+			return fmt.Errorf("wait until %s is executed: %w", set, err)
+		}
+		if left == "0" {
+			return nil
+		}
+	}
+}
+
+// PreparedXIDs lists the XA transactions that are prepared at the server, as
+// XA COMMIT takes them.
+func (c *Conn) PreparedXIDs(ctx context.Context) ([]string, error) {
+	r, err := c.Query(ctx, "XA RECOVER CONVERT XID")
+	if err != nil {
+		return nil, err
+	}
+	var xids []string
+	for i := range r.RowNumber() {
+		// formatID, gtrid_length, bqual_length, data as 0x…
+		data, err := r.GetString(i, 3)
+		if err != nil {
+			return nil, err
+		}
+		format, err := r.GetInt(i, 0)
+		if err != nil {
+			return nil, err
+		}
+		g, err := r.GetInt(i, 1)
+		if err != nil {
+			return nil, err
+		}
+		hex := strings.TrimPrefix(data, "0x")
+		if int64(len(hex)) < 2*g {
+			return nil, fmt.Errorf("XA RECOVER: id %q is shorter than %d bytes", data, g)
+		}
+		xids = append(xids, fmt.Sprintf("X'%s',X'%s',%d", hex[:2*g], hex[2*g:], format))
+	}
+	return xids, nil
+}
+
+// Clock is the server's clock.
+func (c *Conn) Clock(ctx context.Context) (time.Time, error) {
+	r, err := c.Query(ctx, "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)")
+	if err != nil {
+		return time.Time{}, err
+	}
+	ms, err := r.GetInt(0, 0)
+	return time.UnixMilli(ms), err
+}

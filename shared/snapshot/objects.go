@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"slipway/shared/change"
@@ -46,8 +47,11 @@ type TableName struct {
 	Name     string `json:"name"`
 }
 
-// String joins the name as logs and messages have it.
-func (n TableName) String() string { return n.Database + "." + n.Name }
+// String joins the name with a dot; a dot in a part is doubled, so that
+// ParseTableName can tell.
+func (n TableName) String() string {
+	return strings.ReplaceAll(n.Database, ".", "..") + "." + strings.ReplaceAll(n.Name, ".", "..")
+}
 
 // Key is the name in object keys.
 func (n TableName) Key() state.TableKey { return state.Table(n.Database, n.Name) }
@@ -214,3 +218,21 @@ func chunkName(n, k int) string {
 	}
 	return fmt.Sprintf("%d+%d", n, k)
 }
+
+// ParseTableName reads what TableName.String wrote. Names with dots in them are
+// written with the dot doubled.
+func ParseTableName(s string) (TableName, error) {
+	for i := 0; i < len(s); i++ {
+		if s[i] != '.' {
+			continue
+		}
+		if i+1 < len(s) && s[i+1] == '.' {
+			i++
+			continue
+		}
+		return TableName{undot(s[:i]), undot(s[i+1:])}, nil
+	}
+	return TableName{}, fmt.Errorf("table name %q: expected database.table", s)
+}
+
+func undot(s string) string { return strings.ReplaceAll(s, "..", ".") }

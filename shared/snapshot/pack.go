@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package snapshot
+
+import (
+	"fmt"
+	"time"
+
+	"slipway/shared/change"
+	"slipway/shared/pipeline"
+	"slipway/shared/rocketmq"
+)
+
+// packer turns the rows of one chunk into messages: per lane, as many
+// neighbouring rows in one message as the limits allow.
+type packer struct {
+	pipe    *pipeline.Pipeline
+	route   *pipeline.Route
+	gen     *Generation
+	table   *change.Table // the definition the rows were read with
+	chunk   string
+	now     time.Time
+	maxRows int
+	maxSize int
+	out     func(*rocketmq.Message) error
+
+	rows  int64
+	lanes map[int]*lanePack
+}
+
+type lanePack struct {
+	rows []*change.Change
+	size int
+}
+
+// add takes the chunk's next row.
+func (p *packer) add(row change.Row) error {
+	c := &change.Change{
+		Op: change.OpInsert, Phase: change.PhaseFull, Table: p.table, After: row, Time: p.now.UnixMilli(), Seq: p.gen.Seq,
+		ID: fmt.Sprintf("%s/%d/%s/%d", p.table, p.gen.Gen, p.chunk, p.rows),
+	}
+	p.rows++
+	number := p.route.Lane(row)
+	lane := p.lanes[number]
+	if lane == nil {
+		lane = &lanePack{}
+		p.lanes[number] = lane
+	}
+	size := p.pipe.RowSize(c)
+	full := len(lane.rows) >= p.maxRows || lane.size+size > p.maxSize
+	if len(lane.rows) > 0 && (full || !p.pipe.MaySharePacket(lane.rows[0], c)) {
+		if err := p.flush(number, lane); err != nil {
+			return err
+		}
+	}
+	lane.rows = append(lane.rows, c)
+	lane.size += size
+	return nil
+}
+
+// finish emits what is left.
+func (p *packer) finish() error {
+	for number, lane := range p.lanes {
+		if err := p.flush(number, lane); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *packer) flush(number int, lane *lanePack) error {
+	if len(lane.rows) == 0 {
+		return nil
+	}
+	err := p.emit(number, lane.rows)
+	clear(lane.rows)
+	lane.rows, lane.size = lane.rows[:0], 0
+	return err
+}
+
+// emit makes one message, or several if it turns out too large for one.
+func (p *packer) emit(number int, rows []*change.Change) error {
+	m, err := p.pipe.Message(rows, pipeline.Envelope{Lane: number, Topic: p.route.Topic, Now: p.now})
+	if err != nil {
+		return err
+	}
+	if len(m.Body) > rocketmq.MaxBodyBytes {
+		half := len(rows) / 2
+		if err := p.emit(number, rows[:half]); err != nil {
+			return err
+		}
+		return p.emit(number, rows[half:])
+	}
+	return p.out(m)
+}

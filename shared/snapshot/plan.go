@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"slipway/shared/change"
+	"slipway/shared/fault"
+	"slipway/shared/mysql"
+	"slipway/shared/pipeline"
+	"slipway/shared/state"
+	"slipway/shared/task"
+)
+
+// PlannerConfig is what planning works with.
+type PlannerConfig struct {
+	Task     *task.Task
+	State    *state.Task
+	Source   mysql.Config
+	Pipeline *pipeline.Pipeline
+	// Queues lists the queues of each topic (rule D7).
+	Queues func(ctx context.Context, topic string) ([]string, error)
+	// ChunkRows overrides how many rows a chunk is planned for; 0 decides by the
+	// table's average row length.
+	ChunkRows int64
+	ServerID  uint32
+	Logger    *slog.Logger
+	// XAWait bounds the wait for XA transactions that were prepared before P0.
+	XAWait time.Duration
+	Hooks  PlanHooks
+}
+
+// PlanHooks let a test act in the middle of planning.
+type PlanHooks struct {
+	P0 func() // P0 is taken, XA RECOVER not yet asked
+}
+
+// Planner makes plans. Planning again gives the plan that is there.
+type Planner struct{ cfg PlannerConfig }
+
+// NewPlanner makes a planner.
+func NewPlanner(cfg PlannerConfig) *Planner { return &Planner{cfg} }
+
+// errMoved says that a DDL came between; planning starts over.
+var errMoved = errors.New("a selected table changed while it was planned")
+
+// Plan creates the task's plan and the first generation of every table, or
+// completes what an earlier call began. It returns how many chunks there are.
+func (p *Planner) Plan(ctx context.Context) (*Plan, int, error) {
+	plan, err := LoadPlan(ctx, p.cfg.State)
+	if errors.Is(err, state.ErrNotFound) {
+		plan, err = p.create(ctx)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if plan.ConfigHash != p.cfg.Task.Hash() {
+		return nil, 0, fault.New(fault.CheckpointUnusable, "undo the change of the task file, or start the task under a new name",
+			"the task file changed what shapes messages (objects, format, order, lanes, topics, timezone) since the task began")
+	}
+	conn, err := mysql.Connect(ctx, p.cfg.Source)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer conn.Close()
+	chunks := 0
+	for _, name := range plan.Tables {
+		gen, err := p.generation(ctx, conn, name, 0, plan.P0, 0, 0)
+		if err != nil {
+			return nil, 0, err
+		}
+		chunks += gen.Chunks()
+	}
+	return plan, chunks, nil
+}
+
+// Again plans a new generation of each table, as checkpoint number after asked
+// for; its rows carry number seq. Asking twice plans once.
+func (p *Planner) Again(ctx context.Context, tables []TableName, after, seq int64) (int, error) {
+	conn, err := mysql.Connect(ctx, p.cfg.Source)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	chunks := 0
+	for _, name := range tables {
+		latest, err := LatestGeneration(ctx, p.cfg.State, name)
+		if err != nil {
+			return 0, err
+		}
+		number := int64(0)
+		if latest != nil {
+			number = latest.Gen + 1
+		}
+		if latest == nil || latest.After != after {
+			b, err := conn.Executed(ctx)
+			if err != nil {
+				return 0, err
+			}
+			if latest, err = p.generation(ctx, conn, name, number, b, after, seq); err != nil {
+				return 0, err
+			}
+		}
+		chunks += latest.Chunks()
+	}
+	return chunks, nil
+}
+
+// create pins the run: P0, P1, the tables, the queues (rule S2). A crash
+// before the object is there leaves nothing.
+func (p *Planner) create(ctx context.Context) (*Plan, error) {
+	for range 10 {
+		plan, err := p.measure(ctx)
+		if errors.Is(err, errMoved) {
+			p.cfg.Logger.Info("planning again", "reason", err)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		err = state.CreateJSON(ctx, p.cfg.State.Store, p.cfg.State.Plan(), plan)
+		if errors.Is(err, state.ErrExists) {
+			return LoadPlan(ctx, p.cfg.State)
+		}
+		return plan, err
+	}
+	return nil, fmt.Errorf("%w, ten times over: hold the DDL back until the plan is made", errMoved)
+}
+
+func (p *Planner) measure(ctx context.Context) (*Plan, error) {
+	conn, err := mysql.Connect(ctx, p.cfg.Source)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	plan := &Plan{Version: planVersion, ConfigHash: p.cfg.Task.Hash(), Time: now(), Queues: map[string][]string{}}
+	if plan.ServerUUID, err = conn.ServerUUID(ctx); err != nil {
+		return nil, err
+	}
+	if plan.P0, err = conn.Executed(ctx); err != nil {
+		return nil, err
+	}
+	if p.cfg.Hooks.P0 != nil {
+		p.cfg.Hooks.P0()
+	}
+	if err := p.awaitXA(ctx, conn); err != nil {
+		return nil, err
+	}
+	if plan.P1, err = conn.Executed(ctx); err != nil {
+		return nil, err
+	}
+	if plan.Tables, err = p.tables(ctx, conn); err != nil {
+		return nil, err
+	}
+	for _, topic := range p.cfg.Task.Topics() {
+		if plan.Queues[topic], err = p.cfg.Queues(ctx, topic); err != nil {
+			return nil, err
+		}
+	}
+	end, err := conn.LogEnd(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return plan, p.noDDL(ctx, plan, end)
+}
+
+// tables lists the selected tables as they are now.
+func (p *Planner) tables(ctx context.Context, conn *mysql.Conn) ([]TableName, error) {
+	all, err := mysql.ListTables(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	var names []TableName
+	for _, t := range all {
+		_, ok, err := p.cfg.Task.Select(t.Database, t.Name)
+		if err != nil {
+			return nil, fault.New(fault.Config, "", "%w", err)
+		}
+		if ok {
+			names = append(names, TableName{t.Database, t.Name})
+		}
+	}
+	return names, nil
+}
+
+// awaitXA waits until no XA transaction is prepared: rows of one prepared
+// before P0 are in no event after it (rules S2, S5). Without the privilege to
+// ask, the precheck has warned.
+func (p *Planner) awaitXA(ctx context.Context, conn *mysql.Conn) error {
+	deadline := time.Now().Add(p.cfg.XAWait)
+	for {
+		xids, err := conn.PreparedXIDs(ctx)
+		if mysql.ErrorCode(err) == 1227 || mysql.ErrorCode(err) == 1401 {
+			p.cfg.Logger.Warn("can't ask for prepared XA transactions: none is assumed", "remedy", "GRANT XA_RECOVER_ADMIN")
+			return nil
+		}
+		if err != nil || len(xids) == 0 {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fault.New(fault.Blocked, "XA COMMIT or XA ROLLBACK each, then plan again",
+				"XA transactions are prepared and neither committed nor rolled back: %s", strings.Join(xids, "; "))
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// noDDL reads the binlog from P0 to end and fails with errMoved if a selected
+// table was changed in between: P0's definitions would not be those planned
+// with.
+func (p *Planner) noDDL(ctx context.Context, plan *Plan, end mysql.LogPosition) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var moved error
+	r := mysql.NewReader(mysql.ReaderConfig{
+		Source: p.cfg.Source, ServerID: p.cfg.ServerID, From: plan.P0, ServerUUID: plan.ServerUUID,
+		Heartbeat: heartbeat, Tables: noTables{}, Logger: p.cfg.Logger,
+	})
+	reached := false
+	err := r.Run(ctx, func(e mysql.Event) error {
+		if e.Kind == mysql.Statement {
+			for _, c := range e.Query.Parsed.Changes {
+				if p.cfg.Pipeline.Selected(c.Database, c.Name) || c.FromName != "" && p.cfg.Pipeline.Selected(c.FromDatabase, c.FromName) || c.WholeDatabase {
+					moved = fmt.Errorf("%w: %s of %s.%s", errMoved, c.Type, c.Database, c.Name)
+				}
+			}
+		}
+		if (e.Kind.IsEnd() || e.Kind == mysql.Idle) && e.Position.Compare(end) >= 0 {
+			reached = true
+			cancel()
+		}
+		return nil
+	})
+	if reached {
+		return moved
+	}
+	return err
+}
+
+// noTables selects nothing.
+type noTables struct{}
+
+func (noTables) Selected(string, string) bool              { return false }
+func (noTables) Candidates(string, string) []*change.Table { return nil }
+
+// generation plans one generation of a table, or reads the one that is there.
+func (p *Planner) generation(ctx context.Context, conn *mysql.Conn, name TableName, number int64, b change.GTIDSet, after, seq int64) (*Generation, error) {
+	key := p.cfg.State.GenerationPlan(name.Key(), number)
+	if g, err := state.GetJSON[Generation](ctx, p.cfg.State.Store, key); err == nil || !errors.Is(err, state.ErrNotFound) {
+		return &g, err
+	}
+	g := &Generation{Gen: number, Seq: seq, B: b, After: after, Mode: None, Table: &change.Table{Database: name.Database, Name: name.Name}}
+	t, err := mysql.LoadTable(ctx, conn, name.Database, name.Name)
+	switch {
+	case errors.Is(err, mysql.ErrNoTable): // dropped since: the tail tells the rest
+	case err != nil:
+		return nil, err
+	default:
+		g.Table = t
+		if err := p.cut(ctx, conn, g); err != nil {
+			return nil, fmt.Errorf("plan table %s: %w", name, err)
+		}
+	}
+	if err := state.CreateJSON(ctx, p.cfg.State.Store, key, g); err != nil && !errors.Is(err, state.ErrExists) {
+		return nil, err
+	}
+	got, err := state.GetJSON[Generation](ctx, p.cfg.State.Store, key) // another planner may have been first
+	return &got, err
+}
+
+// Chunks are planned for this many bytes of table, within these rows.
+const (
+	chunkTarget  = 8 << 20
+	minChunkRows = 1_000
+	maxChunkRows = 100_000
+)
+
+// cut decides how a table is read, and where its chunks begin.
+func (p *Planner) cut(ctx context.Context, conn *mysql.Conn, g *Generation) error {
+	route, err := p.cfg.Pipeline.Route(g.Table)
+	if err != nil {
+		return err
+	}
+	if !p.cfg.Task.Full() {
+		return nil
+	}
+	size, err := conn.TableSize(ctx, g.Table)
+	if err != nil {
+		return err
+	}
+	g.Estimate = size.Rows
+	unordered, err := p.foundUnordered(ctx, g)
+	if err != nil {
+		return err
+	}
+	switch {
+	case route.Key == nil || !route.Key.Canonical() || !strings.EqualFold(g.Table.Engine, "InnoDB"):
+		g.Mode = Loose
+		return nil
+	case !route.Key.Ordered() || unordered:
+		g.Mode = Whole
+		return nil
+	}
+	g.Mode = Ranges
+	rows := p.cfg.ChunkRows
+	if rows == 0 {
+		rows = min(max(chunkTarget/max(size.AverageRow, 1), minChunkRows), maxChunkRows)
+	}
+	g.Ranges, err = conn.PlanRanges(ctx, g.Table, rows, max(size.Rows, 1))
+	return err
+}
+
+// foundUnordered tells whether the generation before was given up because our
+// key order isn't the server's (rule S7).
+func (p *Planner) foundUnordered(ctx context.Context, g *Generation) (bool, error) {
+	for n := range g.Gen {
+		v, err := state.GetJSON[Void](ctx, p.cfg.State.Store, p.cfg.State.Void(state.Table(g.Table.Database, g.Table.Name), n))
+		if err != nil && !errors.Is(err, state.ErrNotFound) {
+			return false, err
+		}
+		if err == nil && v.Unordered {
+			return true, nil
+		}
+	}
+	return false, nil
+}

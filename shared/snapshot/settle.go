@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"slipway/shared/change"
+	"slipway/shared/state"
+)
+
+// SettleResult says what settle found.
+type SettleResult struct {
+	// More: chunks are missing, snapshot again.
+	More bool
+	// Wait: all chunks are there, but an invocation that ended in no known way
+	// may send for that long still (rule S10).
+	Wait time.Duration
+	// Epoch for the tail to start with.
+	Epoch int64
+}
+
+// Settle seals the seam: for every table what the snapshot holds, and the
+// first checkpoint. It may be called any number of times.
+func Settle(ctx context.Context, t *state.Task, chain *state.Chain, clock func() time.Time) (SettleResult, error) {
+	plan, err := LoadPlan(ctx, t)
+	if err != nil {
+		return SettleResult{}, err
+	}
+	var seams []*Seam
+	for _, name := range plan.Tables {
+		gen, err := LatestGeneration(ctx, t, name)
+		if err != nil {
+			return SettleResult{}, err
+		}
+		if gen == nil {
+			return SettleResult{}, fmt.Errorf("the plan of table %s is missing: run plan again", name)
+		}
+		seam, err := gather(ctx, t, gen)
+		if err != nil {
+			return SettleResult{}, err
+		}
+		if seam == nil {
+			return SettleResult{More: true}, nil
+		}
+		seams = append(seams, seam)
+	}
+	if wait, err := lastSender(ctx, t, clock()); err != nil || wait > 0 {
+		return SettleResult{Wait: wait}, err
+	}
+	return seal(ctx, t, chain, plan, seams)
+}
+
+// gather puts a generation's results together; nil when chunks are missing.
+func gather(ctx context.Context, t *state.Task, gen *Generation) (*Seam, error) {
+	s := &Seam{Table: gen.Name(), Gen: gen.Gen, Seq: gen.Seq, B: gen.B, Mode: gen.Mode, Definition: gen.Table}
+	void, err := exists(ctx, t.Store, t.Void(gen.Name().Key(), gen.Gen))
+	if err != nil {
+		return nil, err
+	}
+	if void {
+		s.Void = true
+	}
+	sets := map[string]int{}
+	for n := range gen.Chunks() {
+		for k := 0; ; k++ {
+			d, err := state.GetJSON[Done](ctx, t.Store, t.ChunkDone(gen.Name().Key(), gen.Gen, chunkName(n, k)))
+			if errors.Is(err, state.ErrNotFound) {
+				if void {
+					break
+				}
+				return nil, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			set, known := sets[d.Header.H.String()]
+			if !known {
+				set = len(s.Sets)
+				sets[d.Header.H.String()] = set
+				s.Sets = append(s.Sets, d.Header.H)
+			}
+			s.Chunks = append(s.Chunks, SeamChunk{UpTo: d.Header.Range.UpTo, Set: set})
+			s.Upper = d.Header.Upper
+			if d.Header.Next == "" {
+				break
+			}
+		}
+	}
+	return s, nil
+}
+
+// lastSender is how long an invocation without a recorded end may still send.
+func lastSender(ctx context.Context, t *state.Task, now time.Time) (time.Duration, error) {
+	ended := map[string]bool{}
+	var open []string
+	for key, err := range t.Store.List(ctx, t.Workers(), "") {
+		if err != nil {
+			return 0, err
+		}
+		id := strings.TrimSuffix(strings.TrimPrefix(key, t.Workers()), ".json")
+		if e, ok := strings.CutSuffix(id, ".ended"); ok {
+			ended[e] = true
+		} else {
+			open = append(open, id)
+		}
+	}
+	var wait time.Duration
+	for _, id := range open {
+		if ended[id] {
+			continue
+		}
+		inv, err := state.GetJSON[Invocation](ctx, t.Store, t.Worker(id))
+		if err != nil {
+			return 0, err
+		}
+		wait = max(wait, inv.Deadline.Add(time.Duration(inv.GraceMillis)*time.Millisecond).Sub(now))
+	}
+	return wait, nil
+}
+
+// seal writes the seams, then the first checkpoint. A crash between the two
+// leaves seams that the next call finds equal.
+func seal(ctx context.Context, t *state.Task, chain *state.Chain, plan *Plan, seams []*Seam) (SettleResult, error) {
+	first := state.Checkpoint{
+		Committed:   state.Position{GTIDSet: plan.P0.String(), ServerUUID: plan.ServerUUID},
+		Generations: map[string]int64{},
+	}
+	var definitions []*change.Table
+	for _, s := range seams {
+		if err := state.CreateJSON(ctx, t.Store, t.Seam(s.Table.Key(), s.Gen, 1), s); err != nil {
+			return SettleResult{}, fmt.Errorf("seal the seam of %s: %w", s.Table, err)
+		}
+		first.Committed.Seq = max(first.Committed.Seq, s.Seq)
+		first.Generations[string(s.Table.Key())] = s.Gen
+		definitions = append(definitions, s.Definition)
+	}
+	tip, err := chain.Tip(ctx)
+	if err == nil {
+		return SettleResult{Epoch: tip.Epoch + 1}, nil
+	}
+	if !errors.Is(err, state.ErrNoChain) {
+		return SettleResult{}, err
+	}
+	if first.Schema, err = SaveSchema(ctx, t, 0, Schema{Tables: definitions}); err != nil {
+		return SettleResult{}, err
+	}
+	first.Reserved.Seq = first.Committed.Seq
+	if _, err := chain.First(ctx, first); err != nil {
+		return SettleResult{}, err
+	}
+	return SettleResult{Epoch: 1}, nil
+}
+
+// Schema is the table definitions as of a position.
+type Schema struct {
+	Tables []*change.Table `json:"tables"`
+	// Settled names the tables whose definition the binlog has confirmed.
+	Settled []string `json:"settled,omitempty"`
+}
+
+// SaveSchema stores definitions as of seq and gives their key.
+func SaveSchema(ctx context.Context, t *state.Task, seq int64, schema Schema) (string, error) {
+	key := t.SchemaAt(seq)
+	err := state.CreateJSON(ctx, t.Store, key, schema)
+	if errors.Is(err, state.ErrExists) {
+		// Another process came to this position: what the tables look like there is
+		// a fact of the binlog, so its object says the same.
+		err = nil
+	}
+	return key, err
+}
+
+// Sweep deletes stored messages and parts of sealed chunks (rule S3). What a
+// crash leaves is deleted by the next call.
+func Sweep(ctx context.Context, t *state.Task, tables []TableName) error {
+	for _, name := range tables {
+		for key, err := range t.Store.List(ctx, t.Chunks(name.Key()), "") {
+			if err != nil {
+				return err
+			}
+			if !strings.HasSuffix(key, ".rows") {
+				continue
+			}
+			if err := t.Store.Delete(ctx, key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

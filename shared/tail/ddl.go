@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tail
+
+import (
+	"fmt"
+
+	"slipway/shared/change"
+	"slipway/shared/deliver"
+	"slipway/shared/fault"
+	"slipway/shared/mysql"
+	"slipway/shared/pipeline"
+	"slipway/shared/snapshot"
+)
+
+// ddl delivers one table's part of a statement as a barrier: everything before
+// it is acknowledged before it is sent, and it before what follows.
+func (h *handler) ddl(e mysql.Event, c *mysql.TableChange) error {
+	name := snapshot.TableName{Database: c.Database, Name: c.Name}
+	old := name
+	if c.FromName != "" {
+		old = snapshot.TableName{Database: c.FromDatabase, Name: c.FromName}
+	}
+	if c.Unlogged {
+		return fault.New(fault.UnreadableEvent, "take a new snapshot under a new task name",
+			"transaction %s changes rows of %s without logging them: %s", h.tx.gtid, name, excerpt(e.Query.SQL))
+	}
+	verdict := ordinary
+	if c.Removes {
+		verdict = max(h.seams.remove(old, h.tx.gtid), h.seams.remove(name, h.tx.gtid))
+	}
+	defined := h.count()
+	h.redefine(c, old, name)
+	if verdict == held || !defined {
+		h.lanes.Advance(h.seq)
+		return nil
+	}
+	if verdict == spoiled {
+		for _, n := range []snapshot.TableName{old, name} {
+			if h.seams.tables[n] != nil {
+				return h.startOver(n, e.Time)
+			}
+		}
+	}
+	return h.barrier(&change.Change{
+		Op: change.OpDDL, Phase: change.PhaseIncremental, Table: &change.Table{Database: c.Database, Name: c.Name},
+		Time: e.Time, GTID: h.tx.gtid.String(), Seq: h.seq, ID: h.ddlID(c.Database, c.Name), Replay: h.replay(),
+		DDL: &change.DDL{Type: c.Type, Database: c.Database, Table: c.Name, SQL: e.Query.SQL},
+	}, h.ddlTopic)
+}
+
+func (h *handler) ddlID(database, table string) string {
+	return fmt.Sprintf("%s/%s.%s/%d", h.tx.gtid, database, table, h.tx.n-1)
+}
+
+// redefine tells the schema what the statement did.
+func (h *handler) redefine(c *mysql.TableChange, old, name snapshot.TableName) {
+	switch c.Type {
+	case change.DDLErase:
+		h.schema.gone(name)
+	case change.DDLQuery, change.DDLTruncate:
+	default:
+		if old != name {
+			h.schema.gone(old)
+		}
+		h.schema.changed(name)
+	}
+	h.tx.redefined = true
+}
+
+// barrier sends one message between everything before and everything after.
+func (h *handler) barrier(c *change.Change, topic string) error {
+	if err := h.lanes.Drain(h.ctx); err != nil {
+		return err
+	}
+	if err := h.reserve.await(h.ctx, c.Seq); err != nil {
+		return err
+	}
+	if err := h.lanes.Put(h.ctx, deliver.Item{Change: c, Lane: pipeline.DDLLane, Topic: topic}); err != nil {
+		return err
+	}
+	h.lanes.Advance(h.seq)
+	return h.lanes.Drain(h.ctx)
+}
+
+// startOver tells consumers to forget the table's rows, and asks for a new
+// generation, whose rows will carry a number no lower (rule S4).
+func (h *handler) startOver(name snapshot.TableName, time int64) error {
+	h.again = append(h.again, name)
+	delete(h.seams.tables, name)
+	if h.seams.noReset {
+		h.lanes.Advance(h.seq)
+		return nil
+	}
+	return h.barrier(&change.Change{
+		Op: change.OpDDL, Phase: change.PhaseIncremental, Table: &change.Table{Database: name.Database, Name: name.Name},
+		Time: time, GTID: h.tx.gtid.String(), Seq: h.seq, ID: h.ddlID(name.Database, name.Name), Replay: h.replay(), Reset: true,
+		DDL: &change.DDL{
+			Type: change.DDLTruncate, Database: name.Database, Table: name.Name,
+			SQL: "TRUNCATE TABLE " + mysql.QuoteName(name.Database) + "." + mysql.QuoteName(name.Name),
+		},
+	}, h.resetTopic(name))
+}
+
+// resetTopic is where the table's rows went.
+func (h *handler) resetTopic(name snapshot.TableName) string {
+	if d := h.schema.tables[name]; d != nil && d.table != nil {
+		if r, err := h.pipe.Route(d.table); err == nil {
+			return r.Topic
+		}
+	}
+	return h.ddlTopic
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tail
+
+import (
+	"sync"
+
+	"slipway/shared/change"
+	"slipway/shared/mysql"
+	"slipway/shared/state"
+)
+
+// progress turns acknowledged sequence numbers into positions. The handler
+// records where transactions end; the committer asks how far a low-water mark
+// reaches. A position never passes a row that isn't acknowledged.
+type progress struct {
+	mu    sync.Mutex
+	done  mark   // everything up to here is committed
+	marks []mark // boundaries behind it, in order
+	// open is the transaction being handled, with the sequence number before its
+	// first row and how many of its rows were acknowledged before this run.
+	open     change.GTID
+	base     int64
+	resumed  int64
+	uuid     string
+	executed change.GTIDSet // done's set
+}
+
+// mark is a transaction boundary: seq is the last number at it.
+type mark struct {
+	seq   int64
+	pos   mysql.LogPosition
+	time  int64 // Unix ms of the transaction's commit
+	gtids change.GTIDSet
+	// effects on the checkpoint of having committed it.
+	effects []func(*state.Checkpoint)
+}
+
+// newProgress starts at a checkpoint's position, with seq as the number to go
+// on from.
+func newProgress(p state.Position, set change.GTIDSet, uuid string, seq int64) *progress {
+	return &progress{
+		done: mark{seq: seq, pos: mysql.LogPosition{File: p.File, Pos: p.Pos}}, executed: set.Clone(), uuid: uuid, base: seq,
+	}
+}
+
+// begin opens a transaction; resumed of its rows were acknowledged before.
+func (p *progress) begin(g change.GTID, seq, resumed int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open, p.base, p.resumed = g, seq, resumed
+}
+
+// end records a boundary. Transactions that needed no delivery join the one
+// before.
+func (p *progress) end(g change.GTID, seq int64, pos mysql.LogPosition, time int64, effects ...func(*state.Checkpoint)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = change.GTID{}
+	if n := len(p.marks); n > 0 && p.marks[n-1].seq == seq {
+		m := &p.marks[n-1]
+		m.gtids.Add(g)
+		m.pos, m.time = pos, time
+		m.effects = append(m.effects, effects...)
+		return
+	}
+	m := mark{seq: seq, pos: pos, time: time, effects: effects}
+	m.gtids.Add(g)
+	p.marks = append(p.marks, m)
+}
+
+// idle moves the file position when nothing is open.
+func (p *progress) idle(pos mysql.LogPosition) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.marks); n > 0 {
+		p.marks[n-1].pos = pos
+	} else {
+		p.done.pos = pos
+	}
+}
+
+// pending tells how many boundaries wait for acknowledgements.
+func (p *progress) pending() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.marks)
+}
+
+// committed gives the position that the low-water mark low reaches, the commit
+// time of its last transaction (0 before the first), and what its
+// transactions do to the checkpoint.
+func (p *progress) committed(low int64) (pos state.Position, time int64, effects []func(*state.Checkpoint)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for ; n < len(p.marks) && p.marks[n].seq <= low; n++ {
+		p.executed.Union(p.marks[n].gtids)
+		effects = append(effects, p.marks[n].effects...)
+		p.done = p.marks[n]
+	}
+	p.marks = p.marks[n:]
+	if len(p.marks) == 0 {
+		p.marks = nil
+	}
+	p.done.gtids, p.done.effects = change.GTIDSet{}, nil
+	pos = state.Position{GTIDSet: p.executed.String(), File: p.done.pos.File, Pos: p.done.pos.Pos, ServerUUID: p.uuid, Seq: p.done.seq}
+	// Inside the transaction that is being read (rule T2).
+	if len(p.marks) == 0 && !p.open.IsZero() && (low > p.base || p.resumed > 0) {
+		pos.Seq = max(low, p.base)
+		pos.Open = &state.OpenTransaction{GTID: p.open.String(), Row: p.resumed + pos.Seq - p.base}
+	}
+	return pos, p.done.time, effects
+}
+
+// reached tells whether everything in set has been handled.
+func (p *progress) reached(set change.GTIDSet) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.executed.Clone()
+	for _, m := range p.marks {
+		all.Union(m.gtids)
+	}
+	return all.Covers(set)
+}
+
+// skipTo counts numbers that belong to no transaction.
+func (p *progress) skipTo(seq int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.marks = append(p.marks, mark{seq: seq, pos: p.done.pos, time: p.done.time})
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+
+	"slipway/shared/change"
+	"slipway/shared/fault"
+	"slipway/shared/mysql"
+	"slipway/shared/snapshot"
+	"slipway/shared/state"
+)
+
+// seams says, per table, which rows the snapshot already holds (rule S10).
+// It is owned by the handler.
+type seams struct {
+	tables map[snapshot.TableName]*tableSeam
+	// high is the union of all watermarks: once the position covers it the seams
+	// are let go.
+	high change.GTIDSet
+	// off and noReset switch rules off, in tests only.
+	off, noReset bool
+}
+
+// tableSeam is one table's seam, with the verdicts for the transaction at hand.
+type tableSeam struct {
+	*snapshot.Seam
+	order *mysql.KeyOrder
+	// in caches whether the transaction is in a set: 0 unknown, 1 yes, 2 no.
+	tx  change.GTID
+	in  []uint8
+	inB uint8
+}
+
+// loadSeams reads the newest generation's seam of every table of the plan.
+func loadSeams(ctx context.Context, t *state.Task, plan *snapshot.Plan, position change.GTIDSet) (*seams, error) {
+	s := &seams{tables: map[snapshot.TableName]*tableSeam{}}
+	for _, name := range plan.Tables {
+		gen, err := snapshot.LatestGeneration(ctx, t, name)
+		if err != nil {
+			return nil, err
+		}
+		if gen == nil {
+			return nil, fault.New(fault.CheckpointUnusable, "run the workflow from its start: slipway run TASK", "table %s has no plan", name)
+		}
+		seam, err := snapshot.LoadSeam(ctx, t, name, gen.Gen)
+		if errors.Is(err, state.ErrNotFound) {
+			return nil, fault.New(fault.CheckpointUnusable, "run the workflow from its start: slipway run TASK", "the snapshot of %s is not settled", name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the seam of %s: %w", name, err)
+		}
+		ts := &tableSeam{Seam: seam, in: make([]uint8, len(seam.Sets))}
+		if len(seam.Definition.Key) > 0 {
+			ts.order = mysql.NewKeyOrder(seam.Definition, seam.Definition.Key)
+		}
+		if !seam.Void && position.Covers(ts.high()) {
+			continue
+		}
+		s.tables[name] = ts
+		s.high.Union(ts.high())
+	}
+	return s, nil
+}
+
+// high is everything the table's seam speaks of.
+func (t *tableSeam) high() change.GTIDSet {
+	h := t.B.Clone()
+	for _, set := range t.Sets {
+		h.Union(set)
+	}
+	h.Union(t.Upper)
+	return h
+}
+
+// void lists tables whose snapshot is no good.
+func (s *seams) void() (names []snapshot.TableName) {
+	for name, t := range s.tables {
+		if t.Void {
+			names = append(names, name)
+		}
+	}
+	sort.Slice(names, func(i, j int) bool { return names[i].String() < names[j].String() })
+	return names
+}
+
+// holds tells whether the snapshot holds what transaction g did to a row with
+// this key, and whether it may hold it (mode Loose).
+func (s *seams) holds(table *change.Table, key change.Row, g change.GTID) (yes, maybe bool) {
+	if len(s.tables) == 0 || s.off {
+		return false, false
+	}
+	t := s.tables[snapshot.TableName{Database: table.Database, Name: table.Name}]
+	if t == nil {
+		return false, false
+	}
+	if t.inBase(g) {
+		return true, true
+	}
+	switch t.Mode {
+	case snapshot.Ranges:
+		i := sort.Search(len(t.Chunks), func(i int) bool { return t.order.Compare(key, t.Chunks[i].UpTo) <= 0 })
+		if i == len(t.Chunks) {
+			return false, false // above the planned maximum: the tail's
+		}
+		yes = t.contains(t.Chunks[i].Set, g)
+	case snapshot.Whole, snapshot.Loose:
+		yes = len(t.Chunks) > 0 && t.contains(t.Chunks[0].Set, g)
+		maybe = t.Upper.Contains(g)
+	}
+	return yes, yes || maybe
+}
+
+// reset forgets the verdicts of the transaction before.
+func (t *tableSeam) reset(g change.GTID) {
+	if t.tx != g {
+		t.tx, t.inB = g, 0
+		clear(t.in)
+	}
+}
+
+func (t *tableSeam) inBase(g change.GTID) bool {
+	t.reset(g)
+	if t.inB == 0 {
+		t.inB = verdict(t.B.Contains(g))
+	}
+	return t.inB == 1
+}
+
+func (t *tableSeam) contains(set int, g change.GTID) bool {
+	t.reset(g)
+	if t.in[set] == 0 {
+		t.in[set] = verdict(t.Sets[set].Contains(g))
+	}
+	return t.in[set] == 1
+}
+
+func verdict(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 2
+}
+
+// removal says what a statement that removes or replaces a table's rows means
+// for its snapshot (rule S4).
+type removal uint8
+
+const (
+	// ordinary: a barrier like any other; no chunk was read behind it.
+	ordinary removal = iota
+	// held: the snapshot was planned behind it; it is dropped.
+	held
+	// spoiled: some chunks were read behind it and some before; the table is
+	// snapshotted anew.
+	spoiled
+)
+
+func (s *seams) remove(name snapshot.TableName, g change.GTID) removal {
+	t := s.tables[name]
+	if t == nil || s.off {
+		return ordinary
+	}
+	if t.inBase(g) {
+		return held
+	}
+	for i := range t.Sets {
+		if t.contains(i, g) {
+			return spoiled
+		}
+	}
+	if t.Upper.Contains(g) {
+		return spoiled
+	}
+	// Every chunk was read before it, so nothing behind it is in the snapshot.
+	delete(s.tables, name)
+	return ordinary
+}
