@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"slipway/shared/servertest/server"
+)
+
+// serviceSet is one MySQL and one RocketMQ in one folder.
+type serviceSet struct {
+	cache        server.Cache
+	log          *slog.Logger
+	dir          string
+	mysqlVersion string
+	mysqlFlags   words
+	rocketmq     server.RocketMQOptions
+}
+
+// words is a flag that may be given several times.
+type words []string
+
+func (w *words) String() string     { return strings.Join(*w, " ") }
+func (w *words) Set(s string) error { *w = append(*w, s); return nil }
+
+func (s *serviceSet) mysqlDir() string    { return filepath.Join(s.dir, "mysql") }
+func (s *serviceSet) rocketmqDir() string { return filepath.Join(s.dir, "rocketmq") }
+func (s *serviceSet) envFile() string     { return filepath.Join(s.dir, "env.sh") }
+
+// fetch brings both servers' programs into the cache, one after the other: each download keeps the line busy.
+func (s *serviceSet) fetch(ctx context.Context) error {
+	if _, err := s.cache.FetchMySQL(ctx, s.log, s.mysqlVersion); err != nil {
+		return err
+	}
+	_, err := s.cache.FetchRocketMQ(ctx, s.log)
+	return err
+}
+
+// up starts what does not run yet, waits until both answer and writes the env file.
+func (s *serviceSet) up(ctx context.Context) error {
+	env, err := s.start(ctx, true)
+	if err != nil {
+		return err
+	}
+	fmt.Print(env)
+	fmt.Fprintf(os.Stderr, "to use them in this shell:  source %s\n", s.envFile())
+	return nil
+}
+
+func (s *serviceSet) start(ctx context.Context, outlive bool) (env string, err error) {
+	unlock, err := server.Lock(filepath.Join(s.dir, "lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if err := s.fetch(ctx); err != nil {
+		return "", err
+	}
+	begin := time.Now()
+	var (
+		mysql    *server.MySQL
+		rocketmq *server.RocketMQ
+	)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		dist, err := s.cache.MySQL(s.mysqlVersion)
+		if err != nil {
+			return err
+		}
+		mysql, err = dist.Start(ctx, server.MySQLOptions{Dir: s.mysqlDir(), Flags: s.mysqlFlags, Outlive: outlive})
+		return err
+	})
+	group.Go(func() (err error) {
+		dist, err := s.cache.RocketMQ()
+		if err != nil {
+			return err
+		}
+		opts := s.rocketmq
+		opts.Dir, opts.Outlive = s.rocketmqDir(), outlive
+		rocketmq, err = dist.Start(ctx, opts)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return "", errors.Join(err, s.down())
+	}
+	s.log.Info("ready", "after", time.Since(begin).Round(time.Millisecond),
+		"mysql", mysql.Version, "mysqlPid", mysql.Pid(), "rocketmq", rocketmq.Version, "rocketmqPid", rocketmq.Pid())
+	env = exports(mysql, rocketmq)
+	return env, os.WriteFile(s.envFile(), []byte(env), 0o644)
+}
+
+// exports are the lines that tests, the demo and the benchmarks read their servers from.
+func exports(mysql *server.MySQL, rocketmq *server.RocketMQ) string {
+	vars := [][2]string{
+		{"SLIPWAY_TEST_MYSQL_DSN", mysql.DSN},
+		{"SLIPWAY_TEST_ROCKETMQ_ENDPOINT", rocketmq.Endpoint},
+		{"SLIPWAY_TEST_ROCKETMQ_NAMESRV", rocketmq.NameServer},
+		{"SLIPWAY_TEST_ROCKETMQ_BROKER", rocketmq.Broker},
+	}
+	if rocketmq.ACL() {
+		vars = append(vars, [2]string{"SLIPWAY_TEST_ROCKETMQ_ACCESS_KEY", server.AccessKey},
+			[2]string{"SLIPWAY_TEST_ROCKETMQ_SECRET_KEY", server.SecretKey})
+	}
+	var b strings.Builder
+	for _, v := range vars {
+		fmt.Fprintf(&b, "export %s='%s'\n", v[0], v[1])
+	}
+	return b.String()
+}
+
+// down stops what runs. Data and ports are kept for the next up.
+func (s *serviceSet) down() error {
+	var errs []error
+	for dir, name := range s.processes() {
+		if p := server.Adopt(dir, name); p != nil {
+			errs = append(errs, p.Stop())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *serviceSet) processes() map[string]string {
+	return map[string]string{s.mysqlDir(): "mysqld", s.rocketmqDir(): "rocketmq"}
+}
+
+func (s *serviceSet) status() error {
+	for dir, name := range s.processes() {
+		if p := server.Adopt(dir, name); p != nil {
+			fmt.Printf("%s: running, pid %d\n", name, p.Pid())
+		} else {
+			fmt.Printf("%s: stopped\n", name)
+		}
+	}
+	return nil
+}
+
+func (s *serviceSet) printEnv() error {
+	env, err := os.ReadFile(s.envFile())
+	if err != nil {
+		return fmt.Errorf("%w; start them first: go run ./scripts/services up", err)
+	}
+	_, err = os.Stdout.Write(env)
+	return err
+}
+
+// run starts a private set, runs the command with it and stops it whatever the command's end. The set's folder stays
+// only when the command failed, for its logs.
+func (s *serviceSet) run(ctx context.Context, argv []string) (err error) {
+	if len(argv) == 0 {
+		return errors.New("run: no command after --")
+	}
+	if s.dir, err = os.MkdirTemp(s.cache.Dir, "run-"); err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, s.down())
+		if err == nil {
+			err = os.RemoveAll(s.dir)
+		} else {
+			s.log.Info("the servers' data and logs are kept", "dir", s.dir)
+		}
+	}()
+	env, err := s.start(ctx, false)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = os.Stdin, os.Stdout, os.Stderr, os.Environ()
+	for line := range strings.Lines(env) {
+		line = strings.TrimPrefix(strings.TrimSpace(line), "export ")
+		cmd.Env = append(cmd.Env, strings.ReplaceAll(line, "'", ""))
+	}
+	err = cmd.Run()
+	if status, ok := errors.AsType[*exec.ExitError](err); ok {
+		return &commandError{status}
+	}
+	return err
+}
+
+// commandError says that run's command ended unsuccessfully.
+type commandError struct{ status *exec.ExitError }
+
+func (e *commandError) Error() string { return e.status.Error() }
