@@ -8,9 +8,9 @@
 // It keeps one invariant: it shares no code with what it checks. It reads
 // properties, Canal JSON and MySQL by its own means, so that a mistake in the
 // encoder can't hide itself. It finds nothing when nothing was sent: a caller
-// looks at Report.Messages and Report.Compared too. It does not notice the loss of a message whose
-// rows end as they began, or that a TRUNCATE after it undid: nothing tells that
-// it was sent.
+// looks at Report.Messages and Report.Compared too. It does not notice the loss
+// of a message whose rows end as they began, or that a TRUNCATE after it undid:
+// nothing tells that it was sent.
 //
 // Add takes the messages of one queue in their order, queues interleaved in any
 // way. Stop the writers and call Fence before reading, else the comparison is

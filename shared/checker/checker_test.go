@@ -4,6 +4,7 @@ package checker_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -278,5 +279,66 @@ func TestReportAsText(t *testing.T) {
 	s := r.String()
 	if r.OK() || len(r.Violations) != 1 || r.ViolationCount < 2 || !strings.Contains(s, "repeat") || !strings.Contains(s, "not compared") {
 		t.Error(s)
+	}
+}
+
+// again sends all increments once more under new numbers, as after a failover
+// or a rewind.
+func (m *model) again(most int) {
+	m.replay = true
+	shift := m.seq
+	for l, events := range m.sent {
+		for _, e := range events {
+			if e.phase == "incremental" && e.op != "DDL" {
+				e.seq += shift
+				m.pending[l] = append(m.pending[l], e)
+			}
+		}
+	}
+	m.seq += shift
+	m.flush(most)
+	m.replay = false
+}
+
+func TestC5RewoundRowsAreCopiesUnderNewNumbers(t *testing.T) {
+	t.Parallel()
+	history := func() *model {
+		m := newModel("items")
+		m.statement("items", "CREATE", "create table items (id int primary key, name varchar(9), note text)", false)
+		for i := range 4 {
+			tx := m.begin()
+			for id := range 8 {
+				if i == 0 {
+					m.change(tx, "items", "INSERT", row{}, row{id, "new", nil})
+				} else {
+					m.change(tx, "items", "UPDATE", m.tables["items"][id], row{id, "name" + string(rune('0'+i)), nil})
+				}
+			}
+			m.flush(2)
+		}
+		return m
+	}
+	m := history()
+	m.again(2)
+	mustBeClean(t, m, checker.Options{}) // the ids tell that they are copies
+
+	m = history()
+	m.again(1) // packed otherwise, ids are new: only the option knows
+	if _, r := check(checker.Options{}, m.messages); r.OK() {
+		t.Error("rows going back must be a violation by default")
+	}
+	mustBeClean(t, m, checker.Options{Rewound: true})
+}
+
+func TestReportAsJSON(t *testing.T) {
+	t.Parallel()
+	_, r := check(checker.Options{}, shop().messages)
+	out, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back checker.Report
+	if err := json.Unmarshal(out, &back); err != nil || back.Rows != r.Rows || back.Violations == nil || !back.OK() {
+		t.Errorf("%s: %v", out, err)
 	}
 }

@@ -3,10 +3,12 @@
 package checker_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -236,6 +238,44 @@ func TestRunProvesTopicAgainstSource(t *testing.T) {
 	}
 }
 
+func TestRunReportsFaultsOfTheTopic(t *testing.T) {
+	t.Parallel()
+	db, database := source(t)
+	sound := shop()
+	tables := sound.storeAt(t, db, database)
+	for name, tt := range map[string]struct {
+		rule string
+		do   func([]checker.Message, int) []checker.Message
+	}{
+		"corrupted": {checker.RuleChain, func(ms []checker.Message, i int) []checker.Message {
+			ms[i].Body = bytes.Replace(ms[i].Body, []byte(`"changed"`), []byte(`"chanqed"`), 1)
+			return ms
+		}},
+		"lost": {checker.RuleChain, func(ms []checker.Message, i int) []checker.Message {
+			return slices.Delete(ms, i, i+1)
+		}},
+		"doubled": {checker.RuleRepeat, func(ms []checker.Message, i int) []checker.Message {
+			return slices.Insert(ms, i+1, ms[i])
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			nameServer, topic := newTopic(t)
+			ms := in(database, shop().messages)
+			i := find(t, ms, 0, fresh("UPDATE"))
+			want := ms[i]
+			send(t, nameServer, topic, tt.do(ms, i))
+			r, err := checker.Run(t.Context(), checker.Config{NameServer: nameServer, Topics: []string{topic}, DB: db, Tables: tables, Seeds: []uint64{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.ByRule[tt.rule] == 0 || r.Violations[0].Topic != topic || r.Violations[0].Queue != want.Queue {
+				t.Error(r.String())
+			}
+		})
+	}
+}
+
 func TestCompareKeylessTablesAsBags(t *testing.T) {
 	t.Parallel()
 	db, database := source(t)
@@ -267,6 +307,43 @@ func TestCompareKeylessTablesAsBags(t *testing.T) {
 	}
 	if r := compared(t, db, database, append(sound, message(6, 4, "INSERT", "1"))...); r.DifferenceCount != 1 || r.Differences[0].Kind != checker.Extra {
 		t.Error(r.String())
+	}
+}
+
+func TestCompareSkipsColumnsAddedAfterARow(t *testing.T) {
+	t.Parallel()
+	db, database := source(t)
+	m := newModel("types")
+	m.tables["types"][1] = row{1, "a", nil}
+	m.snapshot("types", 0, 0)
+	m.storeAt(t, db, database)
+	mustExec(t, db, "ALTER TABLE "+database+".types ADD COLUMN extra int DEFAULT 5")
+	if r := compared(t, db, database, in(database, m.messages)...); r.DifferenceCount != 1 || r.Differences[0].Column != "extra" {
+		t.Errorf("without the ALTER the column is missing:\n%s", r.String())
+	}
+	m.statement("types", "ALTER", "alter table types add column extra int default 5", false)
+	if r := compared(t, db, database, in(database, m.messages)...); !r.OK() || r.Tables[0].Skipped != 1 {
+		t.Error(r.String())
+	}
+	mustExec(t, db, "UPDATE "+database+".types SET name = 'b'")
+	if r := compared(t, db, database, in(database, m.messages)...); r.DifferenceCount != 1 || r.Differences[0].Column != "name" {
+		t.Error(r.String())
+	}
+}
+
+func TestFenceWaitsForTheCheckpoint(t *testing.T) {
+	t.Parallel()
+	db, _ := source(t)
+	calls := 0
+	err := checker.Fence(t.Context(), db, func(ctx context.Context) (set string, err error) {
+		if calls++; calls < 3 {
+			return "", nil
+		}
+		err = db.QueryRowContext(ctx, "SELECT @@global.gtid_executed").Scan(&set)
+		return set, err
+	})
+	if err != nil || calls != 3 {
+		t.Errorf("%d calls, %v", calls, err)
 	}
 }
 

@@ -132,6 +132,7 @@ type reader struct {
 	readConfig
 	ctx    context.Context
 	client rocketmq.PullConsumer
+	one    sync.Mutex
 	wait   sync.WaitGroup
 }
 
@@ -168,26 +169,19 @@ func (r *reader) open(nameServer string, topics []string) ([]chan batch, error) 
 		return nil, fmt.Errorf("make a pull consumer for name server %s: %w", nameServer, err)
 	}
 	// An assignment without queues: the client learns the route and pulls nothing
-	// by itself.
-	if err := r.client.Assign(topics[0], nil); err != nil {
-		return nil, fmt.Errorf("assign topic %s: %w", topics[0], err)
-	}
-	if err := r.client.Start(); err != nil {
-		r.client = nil // Start has shut it down
-		return nil, fmt.Errorf("find topic %s at name server %s (does it exist?): %w", topics[0], nameServer, err)
-	}
-	var queues []*primitive.MessageQueue
+	// by itself. All before Start, whose goroutines read it without a lock.
 	for _, topic := range topics {
 		if err := r.client.Assign(topic, nil); err != nil {
 			return nil, fmt.Errorf("assign topic %s: %w", topic, err)
 		}
-		route, err := r.client.GetTopicRouteInfo(topic)
-		if err != nil {
-			return nil, fmt.Errorf("find topic %s at name server %s (does it exist?): %w", topic, nameServer, err)
-		}
-		for _, q := range route {
-			queues = append(queues, &primitive.MessageQueue{Topic: q.Topic, BrokerName: q.BrokerName, QueueId: q.QueueId})
-		}
+	}
+	if err := r.client.Start(); err != nil {
+		r.client = nil // Start has shut it down
+		return nil, fmt.Errorf("find topics %v at name server %s (do they exist?): %w", topics, nameServer, err)
+	}
+	queues, err := r.route(nameServer, topics)
+	if err != nil {
+		return nil, err
 	}
 	ends, err := r.settledEnds(queues)
 	if err != nil {
@@ -200,6 +194,20 @@ func (r *reader) open(nameServer string, topics []string) ([]chan batch, error) 
 		r.wait.Go(func() { r.pull(q, ends[i], ch) })
 	}
 	return out, nil
+}
+
+// route lists the queues of all topics.
+func (r *reader) route(nameServer string, topics []string) (queues []*primitive.MessageQueue, err error) {
+	for _, topic := range topics {
+		route, err := r.client.GetTopicRouteInfo(topic)
+		if err != nil {
+			return nil, fmt.Errorf("find topic %s at name server %s (does it exist?): %w", topic, nameServer, err)
+		}
+		for _, q := range route {
+			queues = append(queues, &primitive.MessageQueue{Topic: q.Topic, BrokerName: q.BrokerName, QueueId: q.QueueId})
+		}
+	}
+	return queues, nil
 }
 
 func (r *reader) close() {
@@ -240,8 +248,11 @@ func (r *reader) pullOnce(q *primitive.MessageQueue, offset int64) (res *primiti
 	ticker := time.NewTicker(settleEvery)
 	defer ticker.Stop()
 	for range settleTries {
-		at := *q // the client writes to it
-		if res, err = r.client.PullFrom(r.ctx, &at, offset, pullCount); err == nil {
+		at := *q // the client writes to it, and to itself: one pull at a time
+		r.one.Lock()
+		res, err = r.client.PullFrom(r.ctx, &at, offset, pullCount)
+		r.one.Unlock()
+		if err == nil {
 			return res, nil
 		}
 		select {

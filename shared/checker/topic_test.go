@@ -69,6 +69,44 @@ func TestStreamReadsEveryQueueFromItsStart(t *testing.T) {
 	}
 }
 
+func TestStreamReadsSeveralTopics(t *testing.T) {
+	t.Parallel()
+	nameServer, data := newTopic(t)
+	_, ddl := newTopic(t)
+	m := shop()
+	var statements, rows []checker.Message
+	for _, msg := range m.messages {
+		if msg.Properties["op"] == "DDL" {
+			statements = append(statements, msg)
+		} else {
+			rows = append(rows, msg)
+		}
+	}
+	send(t, nameServer, data, rows)
+	send(t, nameServer, ddl, statements)
+	for seed := range uint64(3) {
+		for _, topics := range [][]string{{data, ddl}, {ddl, data}} {
+			c := checker.New(checker.Options{})
+			for msg, err := range checker.Stream(t.Context(), nameServer, topics, checker.WithSeed(seed)) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Add(msg)
+			}
+			if r := c.Report(); !r.OK() || r.DDL != 1 {
+				t.Error(r.String())
+			}
+			if d := m.folded(c); d != "" {
+				t.Error(d)
+			}
+		}
+	}
+	_, err := checker.Read(t.Context(), nameServer, []string{data, "no-such-topic"})
+	if err == nil || !strings.Contains(err.Error(), "no-such-topic") {
+		t.Errorf("want an error naming the topic, got %v", err)
+	}
+}
+
 func TestStreamOfAnEmptyTopicEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	nameServer, topic := newTopic(t)
