@@ -18,13 +18,16 @@ import (
 	"slipway/shared/rocketmq/rocketmqtest"
 )
 
+// brokerAddrs is the real RocketMQ of the test run: its gRPC proxy, and the
+// broker's own port for what only that can do.
 type brokerAddrs struct{ grpc, remoting string }
 
 func broker(t testing.TB) brokerAddrs {
 	t.Helper()
-	b := brokerAddrs{os.Getenv("SINK_GRPC"), os.Getenv("SINK_BROKER")}
-	if b.grpc == "" {
-		t.Skip("no RocketMQ")
+	const endpoint, remoting = "SLIPWAY_TEST_ROCKETMQ_ENDPOINT", "SLIPWAY_TEST_ROCKETMQ_BROKER"
+	b := brokerAddrs{os.Getenv(endpoint), os.Getenv(remoting)}
+	if b.grpc == "" || b.remoting == "" {
+		t.Skipf("needs a RocketMQ: %s and %s are not set", endpoint, remoting)
 	}
 	return b
 }
