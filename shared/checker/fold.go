@@ -55,10 +55,11 @@ type stored struct {
 // doubt is a row change that did not fit the image before it. It is excused if
 // a DDL of the table, perhaps still to come in another queue, lies in between.
 type doubt struct {
-	table    string
-	absent   bool
-	from, to int64
-	detail   string
+	table string
+	// absent: there was no image before. bag: the table has no key.
+	absent, bag bool
+	from, to    int64
+	detail      string
 }
 
 func newFold(keys map[string][]string) *fold {
@@ -158,7 +159,7 @@ func (t *table) keyOf(l *layout, row []Value, image string, store bool) string {
 
 // row applies row i of a message and tells whether it fitted what was there.
 func (t *table) row(c *change, i int, l *layout) (doubt, bool) {
-	fits, d := true, doubt{table: t.name, to: c.lastSeq}
+	fits, d := true, doubt{table: t.name, bag: t.keyless, to: c.lastSeq}
 	say := func(r *stored, format string, a ...any) {
 		fits, d.absent, d.from = false, r == nil, -1
 		if r != nil {

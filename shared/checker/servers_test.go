@@ -38,7 +38,7 @@ func env(t testing.TB, key string) string {
 // source opens a database of its own on a real server.
 func source(t *testing.T) (*sql.DB, string) {
 	t.Helper()
-	db, err := sql.Open("mysql", env(t, "CHECKER_DSN"))
+	db, err := sql.Open("mysql", env(t, "SLIPWAY_TEST_MYSQL_DSN"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,13 +59,13 @@ func mustExec(t *testing.T, db *sql.DB, statement string, args ...any) {
 // newTopic makes a topic on a real broker.
 func newTopic(t testing.TB) (nameServer, topic string) {
 	t.Helper()
-	nameServer, topic = env(t, "CHECKER_NAMESRV"), name("checker")
+	nameServer, topic = env(t, "SLIPWAY_TEST_ROCKETMQ_NAMESRV"), name("checker")
 	a, err := admin.NewAdmin(admin.WithResolver(primitive.NewPassthroughResolver([]string{nameServer})))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer a.Close() //nolint:errcheck // a test's client
-	err = a.CreateTopic(t.Context(), admin.WithTopicCreate(topic), admin.WithBrokerAddrCreate(env(t, "CHECKER_BROKER")),
+	err = a.CreateTopic(t.Context(), admin.WithTopicCreate(topic), admin.WithBrokerAddrCreate(env(t, "SLIPWAY_TEST_ROCKETMQ_BROKER")),
 		admin.WithReadQueueNums(queues), admin.WithWriteQueueNums(queues))
 	if err != nil {
 		t.Fatal(err)
