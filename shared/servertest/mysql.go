@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package servertest
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+
+	"slipway/shared/servertest/server"
+)
+
+// MySQLServer is a MySQL that a test may use: the shared one, or one of its own.
+type MySQLServer struct {
+	// Addr is host:port.
+	Addr string
+	// DSN is go-sql-driver's address of the server as root, without a database; it ends in "/".
+	DSN string
+
+	private *server.MySQL // nil for the shared server
+}
+
+// MySQL returns the shared server.
+func MySQL(t testing.TB) *MySQLServer {
+	t.Helper()
+	dsn := variable(t, "SLIPWAY_TEST_MYSQL_DSN")
+	config, err := mysql.ParseDSN(dsn)
+	check(t, "SLIPWAY_TEST_MYSQL_DSN", err)
+	return &MySQLServer{Addr: config.Addr, DSN: dsn}
+}
+
+// StartMySQL starts a server of the test's own, which ends with it. The flags are added to mysqld's command line and
+// win over the usual ones: GTIDs on, row binlog with full images and metadata.
+func StartMySQL(t testing.TB, flags ...string) *MySQLServer {
+	t.Helper()
+	skipShort(t)
+	cache, err := server.OpenCache()
+	check(t, "open the cache of servers", err)
+	dist, err := cache.MySQL("")
+	if err != nil {
+		absent(t, err.Error())
+	}
+	dir := privateDir(t, "mysql")
+	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
+	defer cancel()
+	m, err := dist.Start(ctx, server.MySQLOptions{Dir: dir, Flags: flags})
+	check(t, "start a MySQL", err)
+	// Nothing of a private server is needed after the test: no reason to let it write its pages back.
+	t.Cleanup(func() { check(t, "end the private MySQL", m.Kill()) })
+	return &MySQLServer{Addr: m.Addr, DSN: m.DSN, private: m}
+}
+
+// DB opens a connection pool as root, closed when the test ends. Times are parsed, several statements per call allowed.
+func (s *MySQLServer) DB(t testing.TB) *sql.DB {
+	t.Helper()
+	return s.open(t, "")
+}
+
+// DatabaseDB is [MySQLServer.DB] with a default database.
+func (s *MySQLServer) DatabaseDB(t testing.TB, database string) *sql.DB {
+	t.Helper()
+	return s.open(t, database)
+}
+
+func (s *MySQLServer) open(t testing.TB, database string) *sql.DB {
+	t.Helper()
+	config, err := mysql.ParseDSN(s.DSN)
+	check(t, "parse the address of MySQL", err)
+	config.DBName, config.ParseTime, config.MultiStatements = database, true, true
+	connector, err := mysql.NewConnector(config)
+	check(t, "prepare to connect to MySQL", err)
+	db := sql.OpenDB(connector)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// Database creates a database with a name of its own, dropped when the test ends, and returns the name.
+func (s *MySQLServer) Database(t testing.TB) string {
+	t.Helper()
+	name := uniqueName("t")
+	s.Exec(t, "CREATE DATABASE "+name)
+	t.Cleanup(func() {
+		if s.private != nil {
+			return // it goes with its server
+		}
+		db, err := sql.Open("mysql", s.DSN)
+		check(t, "open MySQL", err)
+		defer db.Close()
+		_, err = db.ExecContext(context.Background(), "DROP DATABASE IF EXISTS "+name)
+		check(t, "drop the test's database", err)
+	})
+	return name
+}
+
+// Exec runs statements as root, one after the other on one connection.
+func (s *MySQLServer) Exec(t testing.TB, statements ...string) {
+	t.Helper()
+	db := s.open(t, "")
+	defer db.Close()
+	conn, err := db.Conn(t.Context())
+	check(t, "connect to MySQL", err)
+	defer conn.Close()
+	for _, statement := range statements {
+		if _, err := conn.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+// Pid is the process of a private server.
+func (s *MySQLServer) Pid(t testing.TB) int { t.Helper(); return s.own(t).Pid() }
+
+// Stop shuts a private server down in order.
+func (s *MySQLServer) Stop(t testing.TB) { t.Helper(); check(t, "stop MySQL", s.own(t).Stop()) }
+
+// Kill9 ends a private server as a crash would.
+func (s *MySQLServer) Kill9(t testing.TB) { t.Helper(); check(t, "kill MySQL", s.own(t).Kill()) }
+
+// Restart starts a private server again, stopping it first if it runs, on the same port and data. Flags replace those
+// it was started with; without any it keeps them.
+func (s *MySQLServer) Restart(t testing.TB, flags ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
+	defer cancel()
+	check(t, "restart MySQL", s.own(t).Restart(ctx, flags...))
+}
+
+func (s *MySQLServer) own(t testing.TB) *server.MySQL {
+	t.Helper()
+	if s.private == nil {
+		t.Fatal("the shared MySQL is not a test's to stop: use StartMySQL")
+	}
+	return s.private
+}
