@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mysql_test
+
+import (
+	"flag"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	driver "github.com/go-sql-driver/mysql"
+
+	"slipway/shared/mysql"
+)
+
+var update = flag.Bool("update", false, "write tables anew from the server")
+
+// testConfig says how to reach the real server.
+func testConfig(t testing.TB) mysql.Config {
+	t.Helper()
+	dsn := os.Getenv("SLIPWAY_TEST_MYSQL_DSN")
+	if dsn == "" {
+		t.Skip("needs a real MySQL: go run ./scripts/services run -- go test ./shared/mysql/...")
+	}
+	cfg, err := driver.ParseDSN(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mysql.Config{Addr: cfg.Addr, User: cfg.User, Password: cfg.Passwd}
+}
+
+func connect(t testing.TB) *mysql.Conn {
+	t.Helper()
+	c, err := mysql.Connect(t.Context(), testConfig(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// query runs one statement and gives the rows as raw text.
+func query(t testing.TB, c *mysql.Conn, sql string, args ...any) [][]string {
+	t.Helper()
+	r, err := c.Query(t.Context(), sql, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	if r.Resultset == nil {
+		return nil
+	}
+	rows := make([][]string, len(r.Values))
+	for i := range r.Values {
+		for j := range r.Values[i] {
+			s, err := r.GetString(i, j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows[i] = append(rows[i], s)
+		}
+	}
+	return rows
+}
+
+var (
+	vectorType  = regexp.MustCompile(`vector\(\d\)`)
+	vectorValue = regexp.MustCompile(`TO_VECTOR\('.*?'\)`)
+)
+
+// forServer lets a test that has a VECTOR column run where there is none yet:
+// a VARBINARY takes its place and bytes.
+func forServer(c *mysql.Conn, sql string) string {
+	if !strings.HasPrefix(c.Version(), "8.") && !strings.HasPrefix(c.Version(), "5.") {
+		return sql
+	}
+	return vectorValue.ReplaceAllString(vectorType.ReplaceAllString(sql, "varbinary(12)"), "0x0000803f000000c00000003f")
+}
