@@ -84,6 +84,19 @@ func TestDialNamesAMissingTopic(t *testing.T) {
 	}
 }
 
+func TestDialByName(t *testing.T) {
+	t.Parallel()
+	_, port, err := net.SplitHostPort(broker(t).grpc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	topic := newTopic(t, "FIFO", 1)
+	client := dial(t, rocketmq.Config{Endpoint: net.JoinHostPort("localhost", port), Topics: []string{topic}})
+	if err := client.Send(t.Context(), message(topic, "lane-1", "1")); err != nil {
+		t.Error(err)
+	}
+}
+
 // The session may break before it gives the first answer.
 func TestDialBrokenSession(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,9 +53,10 @@ func (c *Client) Send(ctx context.Context, m *Message) error {
 func (c *Client) sendOnce(ctx context.Context, m *Message) error {
 	a := &attempt{gate: c.cfg.Gate, timeout: c.cfg.SendTimeout, ended: make(chan struct{})}
 	library := make(chan error, 1)
+	message := m.library() // the caller may change m while the library lingers
 	c.library.Go(func() {
 		ctx := context.WithValue(context.WithoutCancel(ctx), attemptKey{}, a)
-		_, err := c.producer.Send(ctx, m.library())
+		_, err := c.producer.Send(ctx, message)
 		library <- err
 	})
 	// First for the attempt to start, then for it to end.
@@ -141,7 +143,9 @@ func (a *attempt) start() time.Time {
 
 // run is called by the connection for each SendMessage the library makes. The
 // first call of a fresh attempt passes the gate and is invoked, every other is
-// refused here. None of the errors made here is Unavailable, which would make
+// refused here. An attempt may wait for a connection after the gate, but never
+// past its timeout, which is why sending stops that long before the lease ends.
+// None of the errors made here is Unavailable, which would make
 // the library drop its connection.
 func (a *attempt) run(ctx context.Context, reply *v2.SendMessageResponse, invoke func(context.Context) error) error {
 	if !a.begin() {
@@ -167,7 +171,7 @@ func (m *Message) library() *rmq.Message {
 	if m.Tag != "" {
 		out.SetTag(m.Tag)
 	}
-	out.SetKeys(m.Keys...)
+	out.SetKeys(slices.Clone(m.Keys)...)
 	for _, p := range m.Properties {
 		out.AddProperty(p.Name, p.Value)
 	}
