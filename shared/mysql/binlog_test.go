@@ -3,7 +3,6 @@
 package mysql_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -22,28 +21,6 @@ import (
 type image struct {
 	event replication.EventType
 	row   change.Row
-}
-
-// testDatabase makes an empty database that goes away with the test.
-func testDatabase(t testing.TB, c *mysql.Conn) string {
-	t.Helper()
-	name := "t_" + strings.ToLower(strings.NewReplacer("/", "_", "#", "_").Replace(t.Name()))
-	name = name[:min(len(name), 60)]
-	query(t, c, "DROP DATABASE IF EXISTS "+name)
-	query(t, c, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4")
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		c, err := mysql.Connect(ctx, testConfig(t))
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer c.Close()
-		if _, err := c.Query(ctx, "DROP DATABASE "+name); err != nil {
-			t.Error(err)
-		}
-	})
-	return name
 }
 
 func logEnd(t testing.TB, c *mysql.Conn) mysql.LogPosition {
@@ -80,14 +57,15 @@ func readBinlog(t testing.TB, c *mysql.Conn, from mysql.LogPosition, each func(*
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
+	for at := from; at.Compare(end) < 0; {
 		e, err := stream.GetEvent(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		each(e)
-		if uint64(e.Header.LogPos) >= end.Pos {
-			return
+		at.Pos = max(at.Pos, uint64(e.Header.LogPos))
+		if r, ok := e.Event.(*replication.RotateEvent); ok {
+			at = mysql.LogPosition{File: string(r.NextLogName), Pos: r.Position}
 		}
 	}
 }
@@ -102,7 +80,7 @@ func binlogImages(t testing.TB, c *mysql.Conn, from mysql.LogPosition, table *ch
 	}
 	readBinlog(t, c, from, func(e *replication.BinlogEvent) {
 		rows, ok := e.Event.(*replication.RowsEvent)
-		if !ok || string(rows.Table.Table) != table.Name {
+		if !ok || string(rows.Table.Schema) != table.Database || string(rows.Table.Table) != table.Name {
 			return
 		}
 		for _, raw := range rows.Rows {

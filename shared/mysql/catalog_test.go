@@ -12,11 +12,12 @@ import (
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
 	"slipway/shared/mysql"
+	"slipway/shared/servertest"
 )
 
 func TestCatalogMissingTableIsErrNoTable(t *testing.T) {
 	c := connect(t)
-	db := testDatabase(t, c)
+	db := servertest.MySQL(t).Database(t)
 	query(t, c, "CREATE TABLE "+db+".t (id int)")
 	query(t, c, "CREATE VIEW "+db+".v AS SELECT 1 AS one")
 	for _, name := range []string{"missing", "v", "T"} {
@@ -29,7 +30,7 @@ func TestCatalogMissingTableIsErrNoTable(t *testing.T) {
 
 func TestCatalogLoadsManyTablesInOrder(t *testing.T) {
 	c := connect(t)
-	db := testDatabase(t, c)
+	db := servertest.MySQL(t).Database(t)
 	names := make([]mysql.TableName, 250)
 	for i := range names {
 		names[i] = mysql.TableName{Database: db, Name: fmt.Sprintf("t%d", (i*97)%250)}
@@ -49,7 +50,7 @@ func TestCatalogLoadsManyTablesInOrder(t *testing.T) {
 
 func TestCatalogListsBaseTablesOnly(t *testing.T) {
 	c := connect(t)
-	db := testDatabase(t, c)
+	db := servertest.MySQL(t).Database(t)
 	query(t, c, "CREATE TABLE "+db+".b (id int)")
 	query(t, c, "CREATE TABLE "+db+".a (id int) ENGINE = MyISAM")
 	query(t, c, "CREATE VIEW "+db+".v AS SELECT 1 AS one")
@@ -93,7 +94,7 @@ func (q *alteringQuerier) Query(ctx context.Context, sql string, args ...any) (*
 
 func TestCatalogDefinitionIsOfOneMoment(t *testing.T) {
 	c := connect(t)
-	db := testDatabase(t, c)
+	db := servertest.MySQL(t).Database(t)
 	query(t, c, "CREATE TABLE "+db+".t (a int, b int)")
 	once := &alteringQuerier{Conn: c, t: t, altering: connect(t), alter: func(n int) string {
 		if n == 1 { // between columns and keys

@@ -4,14 +4,12 @@ package mysql_test
 
 import (
 	"flag"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 
-	driver "github.com/go-sql-driver/mysql"
-
 	"slipway/shared/mysql"
+	"slipway/shared/servertest"
 )
 
 var update = flag.Bool("update", false, "write tables anew from the server")
@@ -19,15 +17,7 @@ var update = flag.Bool("update", false, "write tables anew from the server")
 // testConfig says how to reach the real server.
 func testConfig(t testing.TB) mysql.Config {
 	t.Helper()
-	dsn := os.Getenv("SLIPWAY_TEST_MYSQL_DSN")
-	if dsn == "" {
-		t.Skip("needs a real MySQL: go run ./scripts/services run -- go test ./shared/mysql/...")
-	}
-	cfg, err := driver.ParseDSN(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return mysql.Config{Addr: cfg.Addr, User: cfg.User, Password: cfg.Passwd}
+	return mysql.Config{Addr: servertest.MySQL(t).Addr, User: "root"}
 }
 
 func connect(t testing.TB) *mysql.Conn {

@@ -13,6 +13,7 @@ import (
 
 	"slipway/shared/change"
 	"slipway/shared/mysql"
+	"slipway/shared/servertest"
 )
 
 // definitions are column and key lists; declared says where the table map alone
@@ -83,8 +84,8 @@ func zooPlain() map[string]string {
 	return plain
 }
 
-// tableMaps runs statements and gives the table maps they write.
-func tableMaps(t testing.TB, c *mysql.Conn, statements ...string) []*replication.TableMapEvent {
+// tableMaps runs statements and gives the table maps they write in db.
+func tableMaps(t testing.TB, c *mysql.Conn, db string, statements ...string) []*replication.TableMapEvent {
 	t.Helper()
 	start := logEnd(t, c)
 	for _, s := range statements {
@@ -92,7 +93,7 @@ func tableMaps(t testing.TB, c *mysql.Conn, statements ...string) []*replication
 	}
 	var maps []*replication.TableMapEvent
 	readBinlog(t, c, start, func(e *replication.BinlogEvent) {
-		if m, ok := e.Event.(*replication.TableMapEvent); ok {
+		if m, ok := e.Event.(*replication.TableMapEvent); ok && string(m.Schema) == db {
 			maps = append(maps, m)
 		}
 	})
@@ -125,9 +126,9 @@ func TestT5TableMapGivesTheDefinition(t *testing.T) {
 	c := connect(t)
 	for name, def := range definitions {
 		t.Run(name, func(t *testing.T) {
-			db := testDatabase(t, c)
+			db := servertest.MySQL(t).Database(t)
 			query(t, c, forServer(c, "CREATE TABLE "+db+".t ("+def.columns+")"))
-			maps := tableMaps(t, c, fmt.Sprintf(firstRow(name), db))
+			maps := tableMaps(t, c, db, fmt.Sprintf(firstRow(name), db))
 			if len(maps) != 1 {
 				t.Fatalf("%d table maps", len(maps))
 			}
@@ -172,7 +173,7 @@ func withoutUnmapped(known *change.Table, declared map[string]string) *change.Ta
 
 func TestT5CatalogDeclaresTypesAsShowCreateTable(t *testing.T) {
 	c := connect(t)
-	db := testDatabase(t, c)
+	db := servertest.MySQL(t).Database(t)
 	makeZoo(t, c, db)
 	create := query(t, c, "SHOW CREATE TABLE "+db+".zoo")[0][1]
 	for _, col := range loadTable(t, c, db, "zoo").Columns {
@@ -184,11 +185,11 @@ func TestT5CatalogDeclaresTypesAsShowCreateTable(t *testing.T) {
 
 func TestT5OldRowsGetTheirOldDefinition(t *testing.T) {
 	c := connect(t)
-	db := testDatabase(t, c)
+	db := servertest.MySQL(t).Database(t)
 	query(t, c, "CREATE TABLE "+db+".t (id int, a varchar(10), b tinyint(1), g int AS (id), UNIQUE KEY u (id))")
 	query(t, c, "ALTER TABLE "+db+".t MODIFY id int NOT NULL")
 	old := loadTable(t, c, db, "t")
-	maps := tableMaps(t, c, "INSERT INTO "+db+".t (id) VALUES (1)",
+	maps := tableMaps(t, c, db, "INSERT INTO "+db+".t (id) VALUES (1)",
 		"ALTER TABLE "+db+".t DROP COLUMN b, MODIFY a varchar(20) CHARACTER SET latin1, ADD COLUMN n enum('x') FIRST",
 		"INSERT INTO "+db+".t (id) VALUES (2)")
 	current := loadTable(t, c, db, "t")
@@ -213,9 +214,9 @@ func TestT5OldRowsGetTheirOldDefinition(t *testing.T) {
 
 func TestT5MinimalMetadataIsRefused(t *testing.T) {
 	c := connect(t)
-	db := testDatabase(t, c)
+	db := servertest.MySQL(t).Database(t)
 	query(t, c, "CREATE TABLE "+db+".t (id int)")
-	m := tableMaps(t, c, "INSERT INTO "+db+".t VALUES (1)")[0]
+	m := tableMaps(t, c, db, "INSERT INTO "+db+".t VALUES (1)")[0]
 	m.ColumnName = nil
 	if _, err := mysql.Resolve(m, loadTable(t, c, db, "t")); !errors.Is(err, mysql.ErrMinimalMetadata) {
 		t.Errorf("error %v, want ErrMinimalMetadata", err)

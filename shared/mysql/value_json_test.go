@@ -14,6 +14,7 @@ import (
 
 	"slipway/shared/change"
 	"slipway/shared/mysql"
+	"slipway/shared/servertest"
 )
 
 // jsonExpressions build documents in every way the server knows a scalar.
@@ -40,7 +41,7 @@ var jsonExpressions = []string{
 
 func TestD1JSONIsAsASelectPrintsIt(t *testing.T) {
 	c := connect(t)
-	db := testDatabase(t, c)
+	db := servertest.MySQL(t).Database(t)
 	query(t, c, "CREATE TABLE "+db+".t (id int PRIMARY KEY, j json)")
 	table := loadTable(t, c, db, "t")
 	start := logEnd(t, c)
@@ -52,7 +53,7 @@ func TestD1JSONIsAsASelectPrintsIt(t *testing.T) {
 
 func TestD1EmptyJSONDocumentIsNull(t *testing.T) {
 	c := connect(t)
-	db := testDatabase(t, c)
+	db := servertest.MySQL(t).Database(t)
 	query(t, c, "CREATE TABLE "+db+".t (id int PRIMARY KEY, j json NOT NULL)")
 	table := loadTable(t, c, db, "t")
 	start := logEnd(t, c)
@@ -109,7 +110,7 @@ func genJSON(t *rapid.T, depth int) string {
 
 func TestD1RandomJSONIsAsASelectPrintsIt(t *testing.T) {
 	c := connect(t)
-	db := testDatabase(t, c)
+	db := servertest.MySQL(t).Database(t)
 	query(t, c, "CREATE TABLE "+db+".t (id int PRIMARY KEY AUTO_INCREMENT, j json)")
 	table := loadTable(t, c, db, "t")
 	start := logEnd(t, c)

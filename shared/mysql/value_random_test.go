@@ -13,6 +13,7 @@ import (
 
 	"slipway/shared/change"
 	"slipway/shared/mysql"
+	"slipway/shared/servertest"
 )
 
 // randomColumns draw a value to bind; the server rounds, cuts and pads it as
@@ -64,7 +65,7 @@ func drawClock(t *rapid.T, hours int) string {
 
 func TestD1RandomRowsAreTheSameFromSelectAndBinlog(t *testing.T) {
 	c := connect(t)
-	db := testDatabase(t, c)
+	db := servertest.MySQL(t).Database(t)
 	columns, marks := "id int PRIMARY KEY AUTO_INCREMENT", "NULL"
 	for i, col := range randomColumns {
 		columns += fmt.Sprintf(", c%d %s", i, col.declared)

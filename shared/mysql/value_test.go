@@ -11,6 +11,7 @@ import (
 
 	"slipway/shared/change"
 	"slipway/shared/mysql"
+	"slipway/shared/servertest"
 )
 
 // zoo is every column type with values worth a look: an SQL literal and what
@@ -125,7 +126,7 @@ func makeZoo(t *testing.T, c *mysql.Conn, db string) (rows int) {
 
 func TestD1EveryTypeIsTheSameFromSelectAndBinlog(t *testing.T) {
 	c := connect(t)
-	db := testDatabase(t, c)
+	db := servertest.MySQL(t).Database(t)
 	start := logEnd(t, c)
 	n := makeZoo(t, c, db)
 	table := loadTable(t, c, db, "zoo")
@@ -159,7 +160,7 @@ func TestD1EveryTypeIsTheSameFromSelectAndBinlog(t *testing.T) {
 
 func TestD1GeneratedInvisiblePrimaryKeyIsInTheRow(t *testing.T) {
 	c := connect(t)
-	db := testDatabase(t, c)
+	db := servertest.MySQL(t).Database(t)
 	query(t, c, "SET sql_generate_invisible_primary_key = ON")
 	query(t, c, "CREATE TABLE "+db+".t (a int, b int, KEY f ((a + b)))")
 	start := logEnd(t, c)
@@ -214,7 +215,7 @@ func TestT4WrongDefinitionIsAnError(t *testing.T) {
 
 func TestT4PartialJSONRowsStayUndecoded(t *testing.T) {
 	c := connect(t)
-	db := testDatabase(t, c)
+	db := servertest.MySQL(t).Database(t)
 	query(t, c, "CREATE TABLE "+db+".t (id int PRIMARY KEY, j json)")
 	query(t, c, "INSERT INTO "+db+`.t VALUES (1, '{"a": "a long enough text to be worth a difference", "b": 2}')`)
 	query(t, c, "SET binlog_row_value_options = PARTIAL_JSON")
