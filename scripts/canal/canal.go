@@ -37,7 +37,7 @@ const (
 
 // Config says what canal reads and where it writes.
 type Config struct {
-	// DB is a connection to the source that may create users.
+	// DB is a connection to the source that may create users; see Source.
 	DB *sql.DB
 	// Address of the source, host:port.
 	Address string
@@ -46,8 +46,8 @@ type Config struct {
 	// Filter is canal's regular expression over "database.table"; tables that
 	// canal can't parse stop it, so take just those to be judged.
 	Filter string
-	// NameServer is RocketMQ's, host:port; Topic must exist, be of any type and
-	// be empty. All messages go to its queue 0.
+	// NameServer is RocketMQ's, host:port; Topic must exist and be empty. All
+	// messages go to its queue 0.
 	NameServer, Topic string
 }
 
@@ -93,6 +93,9 @@ func prepare(ctx context.Context, cfg Config, dir string) (*settings, error) {
 	host, port, err := net.SplitHostPort(cfg.Address)
 	if err != nil {
 		return nil, fmt.Errorf("address of the source: %w", err)
+	}
+	if err := checkMetadata(ctx, cfg.DB); err != nil {
+		return nil, err
 	}
 	s := &settings{Config: cfg, Dir: dir, Host: host, Port: port, User: user, Password: password}
 	for _, statement := range []string{
@@ -190,9 +193,7 @@ func (c *Canal) Messages(fence string) [][]byte {
 	defer cancel()
 	for {
 		messages, err := checker.Read(ctx, c.cfg.NameServer, []string{c.cfg.Topic})
-		if err != nil {
-			c.t.Fatalf("read canal's messages: %v", err)
-		}
+		// An error may be a new topic's route, which takes a while to show.
 		end := slices.IndexFunc(messages, func(m checker.Message) bool { return strings.Contains(string(m.Body), fence) })
 		if end >= 0 {
 			var bodies [][]byte
@@ -205,7 +206,7 @@ func (c *Canal) Messages(fence string) [][]byte {
 		case <-c.exited:
 			c.t.Fatalf("canal ended by itself")
 		case <-ctx.Done():
-			c.t.Fatalf("canal sent %d messages, none with %q", len(messages), fence)
+			c.t.Fatalf("canal sent %d messages, none with %q (last reading: %v)", len(messages), fence, err)
 		case <-time.After(time.Second): // the queue is read whole each time
 		}
 	}
