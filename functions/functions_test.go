@@ -62,6 +62,10 @@ func TestMainsAreThinAndAlike(t *testing.T) {
 		}
 		_, code, _ := strings.Cut(main, "\npackage main\n")
 		code = regexp.MustCompile(`fc\.(Event|Container)\(`).ReplaceAllString(code, "fc.Serve(")
+		if step == "tail" { // its application is watched
+			code = strings.ReplaceAll(code, "\t\"slipway/shared/telemetry\"\n", "")
+			code = strings.NewReplacer("*telemetry.App", "*app.App", "telemetry.New(", "app.New(").Replace(code)
+		}
 		code = strings.ReplaceAll(code, `"`+step+`"`, `"STEP"`)
 		code = strings.ReplaceAll(code, "(*app.App)."+strings.ToUpper(step[:1])+step[1:], "(*app.App).STEP")
 		same[code] = step

@@ -16,17 +16,18 @@ import (
 
 	"slipway/shared/app"
 	"slipway/shared/fc"
+	"slipway/shared/telemetry"
 )
 
 func main() {
-	if err := fc.Container("tail", open, (*app.App).Tail); err != nil {
+	if err := fc.Container("tail", open, (*telemetry.App).Tail); err != nil {
 		slog.Error("tail", "error", err)
 		os.Exit(1)
 	}
 }
 
-func open(ctx context.Context, rt fc.Runtime) (*app.App, error) {
-	return app.New(ctx, app.Env{
+func open(ctx context.Context, rt fc.Runtime) (*telemetry.App, error) {
+	return telemetry.New(ctx, app.Env{
 		State: os.Getenv("SLIPWAY_STATE"), Getenv: os.Getenv, Log: rt.Log, Credentials: rt.Credentials.Current,
 	})
 }
