@@ -81,13 +81,19 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 }
 
 // sessionSetup lists rule S9's session settings.
-func sessionSetup(string) []string {
-	return []string{
+func sessionSetup(version string) []string {
+	setup := []string{
 		"SET NAMES utf8mb4",
 		"SET character_set_results = NULL, time_zone = '+00:00', sql_mode = '', autocommit = 1",
 		"SET SESSION transaction_isolation = 'REPEATABLE-READ'",
 		"SET SESSION max_execution_time = 0, net_write_timeout = 3600, net_read_timeout = 3600, wait_timeout = 86400, group_concat_max_len = 1048576",
 	}
+	if !strings.HasPrefix(version, "5.") {
+		// A generated invisible primary key is in the binlog, so the catalog must show
+		// it. Executable comments keep 8.0.29 and older from choking on it.
+		setup = append(setup, "/*!80030 SET SESSION show_gipk_in_create_table_and_information_schema = ON */")
+	}
+	return setup
 }
 
 // Close ends the session.

@@ -14,20 +14,26 @@ import (
 // records where transactions end; the committer asks how far a low-water mark
 // reaches. A position never passes a row that isn't acknowledged.
 type progress struct {
-	mu    sync.Mutex
-	done  mark   // everything up to here is committed
-	marks []mark // boundaries behind it, in order
-	// open is the transaction being handled, with the sequence number before its
-	// first row and how many of its rows were acknowledged before this run.
-	open     change.GTID
-	base     int64
-	resumed  int64
+	mu       sync.Mutex
+	done     mark   // everything up to here is committed
+	marks    []mark // boundaries behind it, in order
+	open     opened // the transaction being handled
 	uuid     string
 	executed change.GTIDSet // done's set
 }
 
-// mark is a transaction boundary: seq is the last number at it.
+// opened is where a transaction begins: the sequence number before its first
+// row, and how many of its rows were acknowledged before this run.
+type opened struct {
+	gtid    change.GTID
+	base    int64
+	resumed int64
+}
+
+// mark is a transaction boundary: seq is the last number at it, opened its
+// first transaction, which alone has rows.
 type mark struct {
+	opened
 	seq   int64
 	pos   mysql.LogPosition
 	time  int64 // Unix ms of the transaction's commit
@@ -40,7 +46,7 @@ type mark struct {
 // on from.
 func newProgress(p state.Position, set change.GTIDSet, uuid string, seq int64) *progress {
 	return &progress{
-		done: mark{seq: seq, pos: mysql.LogPosition{File: p.File, Pos: p.Pos}}, executed: set.Clone(), uuid: uuid, base: seq,
+		done: mark{seq: seq, pos: mysql.LogPosition{File: p.File, Pos: p.Pos}}, executed: set.Clone(), uuid: uuid,
 	}
 }
 
@@ -48,7 +54,7 @@ func newProgress(p state.Position, set change.GTIDSet, uuid string, seq int64) *
 func (p *progress) begin(g change.GTID, seq, resumed int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open, p.base, p.resumed = g, seq, resumed
+	p.open = opened{g, seq, resumed}
 }
 
 // end records a boundary. Transactions that needed no delivery join the one
@@ -56,7 +62,8 @@ func (p *progress) begin(g change.GTID, seq, resumed int64) {
 func (p *progress) end(g change.GTID, seq int64, pos mysql.LogPosition, time int64, effects ...func(*state.Checkpoint)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open = change.GTID{}
+	was := p.open
+	p.open = opened{}
 	if n := len(p.marks); n > 0 && p.marks[n-1].seq == seq {
 		m := &p.marks[n-1]
 		m.gtids.Add(g)
@@ -64,7 +71,7 @@ func (p *progress) end(g change.GTID, seq int64, pos mysql.LogPosition, time int
 		m.effects = append(m.effects, effects...)
 		return
 	}
-	m := mark{seq: seq, pos: pos, time: time, effects: effects}
+	m := mark{opened: was, seq: seq, pos: pos, time: time, effects: effects}
 	m.gtids.Add(g)
 	p.marks = append(p.marks, m)
 }
@@ -105,10 +112,15 @@ func (p *progress) committed(low int64) (pos state.Position, time int64, effects
 	}
 	p.done.gtids, p.done.effects = change.GTIDSet{}, nil
 	pos = state.Position{GTIDSet: p.executed.String(), File: p.done.pos.File, Pos: p.done.pos.Pos, ServerUUID: p.uuid, Seq: p.done.seq}
-	// Inside the transaction that is being read (rule T2).
-	if len(p.marks) == 0 && !p.open.IsZero() && (low > p.base || p.resumed > 0) {
-		pos.Seq = max(low, p.base)
-		pos.Open = &state.OpenTransaction{GTID: p.open.String(), Row: p.resumed + pos.Seq - p.base}
+	// The mark may lie inside a transaction (rule T2): the first that isn't wholly
+	// acknowledged, or the one being read.
+	in := p.open
+	if len(p.marks) > 0 {
+		in = p.marks[0].opened
+	}
+	if !in.gtid.IsZero() && (low > in.base || in.resumed > 0) {
+		pos.Seq = max(low, in.base)
+		pos.Open = &state.OpenTransaction{GTID: in.gtid.String(), Row: in.resumed + pos.Seq - in.base}
 	}
 	return pos, p.done.time, effects
 }

@@ -292,6 +292,8 @@ func classifyChain(err error) error {
 		return fault.New(fault.Locked, "let the other process end, or stop it", "%w", err)
 	case errors.Is(err, state.ErrNoChain):
 		return fault.New(fault.CheckpointUnusable, "run the workflow from its start: slipway run TASK", "%w", err)
+	case errors.Is(err, state.ErrInvalid):
+		return fault.New(fault.Internal, "report this as a bug", "%w", err)
 	case errors.Is(err, state.ErrVersion):
 		return fault.New(fault.CheckpointUnusable, "", "%w", err)
 	}
