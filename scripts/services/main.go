@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&set.mysqlVersion, "mysql", "", "MySQL version: empty for Debian sid's, or "+server.FallbackMySQL)
 	flags.Var(&set.mysqlFlags, "mysql-flag", "a further flag for mysqld (repeat as needed)")
 	flags.BoolVar(&set.rocketmq.ACL, "acl", false, "RocketMQ demands signatures (user "+server.AccessKey+", password "+server.SecretKey+")")
-	flags.StringVar(&set.rocketmq.TLS, "tls", "permissive", "what RocketMQ's gRPC port speaks: permissive (both), enforcing, disabled")
+	flags.StringVar(&set.rocketmq.TLS, "tls", "permissive", "what RocketMQ's gRPC port speaks: permissive (TLS and plaintext) or disabled")
 	flags.StringVar(&set.rocketmq.Flush, "flush", "ASYNC_FLUSH", "RocketMQ's flush mode, or SYNC_FLUSH")
 	flags.StringVar(&set.rocketmq.Heap, "heap", "512m", "RocketMQ's Java heap")
 	flags.BoolVar(&set.rocketmq.FullJIT, "full-jit", false, "compile Java fully: a slower start, then benchmark speed")

@@ -33,7 +33,7 @@ type Broker struct {
 type BrokerOptions struct {
 	// ACL demands signatures; the broker's AccessKey and SecretKey are set then.
 	ACL bool
-	// TLS is what the gRPC port speaks: "permissive" (both, the default), "enforcing" or "disabled".
+	// TLS is what the gRPC port speaks: "permissive" (TLS and plaintext, the default) or "disabled".
 	TLS string
 	// SyncFlush acknowledges a message only when it is on disk.
 	SyncFlush bool

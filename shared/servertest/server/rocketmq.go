@@ -28,7 +28,7 @@ type RocketMQOptions struct {
 	Outlive bool `json:"-"`
 	// ACL demands signatures by [AccessKey] and [SecretKey].
 	ACL bool
-	// TLS is what the gRPC port speaks: "permissive" (both, the default), "enforcing" or "disabled".
+	// TLS is what the gRPC port speaks: "permissive" (TLS and plaintext, the default) or "disabled".
 	TLS string
 	// Flush is ASYNC_FLUSH (the default) or SYNC_FLUSH.
 	Flush string
