@@ -24,7 +24,7 @@ func checkLogBin(ctx context.Context, s *session) ([]Finding, error) {
 func (s *session) logged(ctx context.Context) (variables, error) {
 	v, err := s.settings(ctx)
 	if err == nil && !v.on("log_bin") {
-		err = &missing{"CHECK_LOG_BIN", "the binlog is off"}
+		err = &missing{item: "CHECK_LOG_BIN", why: "the binlog is off"}
 	}
 	return v, err
 }
@@ -142,7 +142,7 @@ func (s *session) binlogStatus(ctx context.Context) (*logFilter, error) {
 	}
 	switch {
 	case mysql.ErrorCode(err) == errSpecificDenied:
-		return nil, &missing{"CHECK_PRIV_REPLICATION_CLIENT", "the binlog's state shows only with REPLICATION CLIENT"}
+		return nil, &missing{item: "CHECK_PRIV_REPLICATION_CLIENT", why: "the binlog's state shows only with REPLICATION CLIENT"}
 	case mysql.ErrorCode(err) == errNotLoggingBinary:
 		return nil, nil
 	case err != nil:

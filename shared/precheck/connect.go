@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -160,6 +161,9 @@ func checkDestination(ctx context.Context, s *session) ([]Finding, error) {
 
 func sinkFinding(err error, d task.Destination) Finding {
 	if e, ok := errors.AsType[*rocketmq.RefusedError](err); ok && e.Reason == rocketmq.ReasonUnauthorized {
+		if topic, ok := notPermitted(e); ok {
+			return failed(allowTopic(d.AccessKey.Reveal(), topic), "%s knows the account in %s, but lets it ask for nothing: %s", d.Endpoint, d.AccessKey, e.Err)
+		}
 		if d.AccessKey.IsZero() {
 			return failed("set destination.accessKey and destination.secretKey to ${NAME} references",
 				"%s wants credentials: %s", d.Endpoint, e.Err)
@@ -172,6 +176,19 @@ func sinkFinding(err error, d task.Destination) Finding {
 	}
 	what, remedy := explain(err)
 	return failed(remedy, "%s", what)
+}
+
+// notPermitted parts a known account without rights on a topic from one whose
+// credentials are wrong: the broker has one code for both.
+func notPermitted(e *rocketmq.RefusedError) (topic string, ok bool) {
+	_, rest, ok := strings.Cut(e.Err.Error(), "no permission to access Topic:")
+	topic, _, _ = strings.Cut(rest, " ")
+	return topic, ok
+}
+
+// allowTopic is the command that lets an account send to a topic.
+func allowTopic(account, topic string) string {
+	return fmt.Sprintf("mqadmin createAcl -c DefaultCluster -s User:%s -r Topic:%s -a Pub -d Allow", account, topic)
 }
 
 func checkStore(ctx context.Context, s *session) ([]Finding, error) {

@@ -26,7 +26,7 @@ type earlierPlan struct {
 func checkEarlierRun(ctx context.Context, s *session) ([]Finding, error) {
 	store, err := s.openStore(ctx)
 	if err != nil {
-		return nil, &missing{"CHECK_CONN_STATE", "the state store can't be used"}
+		return nil, &missing{item: "CHECK_CONN_STATE", why: "the state store can't be used"}
 	}
 	t, err := state.NewTask(store, s.task.Name)
 	if err != nil {

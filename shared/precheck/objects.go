@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"slipway/shared/change"
+	"slipway/shared/mysql"
 	"slipway/shared/task"
 )
 
@@ -58,6 +59,14 @@ func checkObjects(ctx context.Context, s *session) ([]Finding, error) {
 // nothingMatches says why an entry selects no table.
 func (s *session) nothingMatches(ctx context.Context, i int, o task.Object) (Finding, error) {
 	entry := fmt.Sprintf("objects[%d]", i)
+	hidden, err := s.hidden(ctx, o.Match)
+	if err != nil {
+		return Finding{}, err
+	}
+	if hidden {
+		m := &missing{item: "CHECK_PRIV_SELECT", why: fmt.Sprintf("%s: what %q matches shows only with SELECT", entry, o.Match)}
+		return m.finding().about(o.Match.String()), nil
+	}
 	if o.Match.Wild() {
 		remedy := "correct " + entry + ".match, or create the tables first"
 		if len(o.Exclude) > 0 {
@@ -76,9 +85,19 @@ func (s *session) nothingMatches(ctx context.Context, i int, o task.Object) (Fin
 	}
 	kind, err := r.GetString(0, 0)
 	if kind == "BASE TABLE" {
-		return failed("name tables of your own", "%s: %s is the server's own table, which is never moved", entry, o.Match).about(o.Match.String()), err
+		return failed("correct "+entry+".match or its exclude", "%s: %s is there, but left out", entry, o.Match).about(o.Match.String()), err
 	}
 	return failed("name the tables behind it in "+entry+".match", "%s: %s is a %s; only tables are moved", entry, o.Match, strings.ToLower(kind)).about(o.Match.String()), err
+}
+
+// hidden tells whether tables that a pattern matches may be there unseen.
+func (s *session) hidden(ctx context.Context, p task.Pattern) (bool, error) {
+	database, table := entryNames(p)
+	if !p.Wild() {
+		return s.readDenied(ctx, mysql.TableName{Database: database.text, Name: table.text})
+	}
+	all, err := s.loadGrants(ctx)
+	return err == nil && !all.cover("SELECT", database, table), err
 }
 
 // checkKeyColumns holds the entries' keyColumns against the tables' keys: a lane

@@ -50,11 +50,21 @@ type Finding struct {
 	Remedy string `json:"remedy,omitempty"`
 	// Accepted tells that the task takes this warning knowingly.
 	Accepted bool `json:"accepted,omitempty"`
+
+	// needs is the item whose acceptance accepts a Skipped finding too.
+	needs string
 }
 
 // blocks tells whether the task may not start.
 func (f *Finding) blocks() bool {
-	return f.Level == Failed || f.Level == Skipped || f.Level == Warning && !f.Accepted
+	return f.Level != Success && !f.Accepted
+}
+
+// acceptedBy tells whether the task takes the finding knowingly: a warning, or
+// what couldn't be looked at because of one.
+func (f *Finding) acceptedBy(accept []string) bool {
+	return f.Level == Warning && slices.Contains(accept, f.Item) ||
+		f.Level == Skipped && f.needs != "" && slices.Contains(accept, f.needs)
 }
 
 // Report is what a precheck found, ordered as the checks ran.
@@ -109,7 +119,7 @@ func Run(ctx context.Context, env Env) (Report, error) {
 		}
 		for _, f := range findings {
 			f.Item = c.Name
-			f.Accepted = f.Level == Warning && slices.Contains(env.Task.Accept, c.Name)
+			f.Accepted = f.acceptedBy(env.Task.Accept)
 			report.Findings = append(report.Findings, f)
 			report.Blocked = report.Blocked || f.blocks()
 		}
@@ -133,7 +143,7 @@ func (s *session) run(ctx context.Context, c check) []Finding {
 // notRun says why a check came to no verdict.
 func notRun(err error) Finding {
 	if m, ok := asMissing(err); ok {
-		return Finding{Level: Skipped, What: "not checked: " + m.why, Remedy: "mend " + m.item + " first"}
+		return m.finding()
 	}
 	what, remedy := explain(err)
 	return Finding{Level: Failed, What: "could not be checked: " + what, Remedy: remedy}

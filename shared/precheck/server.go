@@ -109,7 +109,7 @@ func checkTopology(ctx context.Context, s *session) ([]Finding, error) {
 	}
 	switch {
 	case mysql.ErrorCode(err) == errSpecificDenied:
-		return nil, &missing{"CHECK_PRIV_REPLICATION_CLIENT", "whether the server is a replica shows only with REPLICATION CLIENT"}
+		return nil, &missing{item: "CHECK_PRIV_REPLICATION_CLIENT", why: "whether the server is a replica shows only with REPLICATION CLIENT"}
 	case err != nil:
 		return nil, err
 	case r.RowNumber() == 0:
@@ -121,7 +121,7 @@ func checkTopology(ctx context.Context, s *session) ([]Finding, error) {
 	}
 	remedy := "set log_replica_updates = ON in its configuration and restart it, or name the primary in source.hosts"
 	if _, ok := v["log_replica_updates"]; ok {
-		remedy = "SET PERSIST_ONLY log_replica_updates = ON;\nRESTART;"
+		remedy = "SET PERSIST_ONLY log_replica_updates = ON;\nrestart the server"
 	}
 	return []Finding{failed(remedy, "the server is a replica and does not log what it replicates, so its binlog lacks those changes")}, nil
 }
@@ -201,7 +201,7 @@ func (s *session) prepared(ctx context.Context) ([]xa, error) {
 	r, err := c.Query(ctx, "XA RECOVER CONVERT XID")
 	switch {
 	case mysql.ErrorCode(err) == errXARecoverDenied:
-		return nil, &missing{"CHECK_PRIV_XA_RECOVER", "prepared XA transactions show only with XA_RECOVER_ADMIN"}
+		return nil, &missing{item: "CHECK_PRIV_XA_RECOVER", why: "prepared XA transactions show only with XA_RECOVER_ADMIN", optional: true}
 	case err != nil:
 		return nil, err
 	}

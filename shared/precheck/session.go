@@ -76,9 +76,21 @@ func (m *memo[T]) get(fetch func() (T, error)) (T, error) {
 }
 
 // missing says that a check needs what another one found wanting.
-type missing struct{ item, why string }
+type missing struct {
+	item, why string
+	// optional: what the item found is a warning, and can be accepted.
+	optional bool
+}
 
 func (m *missing) Error() string { return m.why + " (" + m.item + ")" }
+
+func (m *missing) finding() Finding {
+	f := Finding{Level: Skipped, What: "not checked: " + m.why, Remedy: "mend " + m.item + " first"}
+	if m.optional {
+		f.needs = m.item
+	}
+	return f
+}
 
 func asMissing(err error) (*missing, bool) { return errors.AsType[*missing](err) }
 
@@ -101,9 +113,9 @@ func (s *session) conn(ctx context.Context) (*mysql.Conn, error) {
 	c, err := s.dialSource(ctx)
 	switch {
 	case tooOld(err):
-		return nil, &missing{"CHECK_SRC", "the server's version is not supported"}
+		return nil, &missing{item: "CHECK_SRC", why: "the server's version is not supported"}
 	case err != nil:
-		return nil, &missing{"CHECK_CONN_SRC", "there is no connection to MySQL"}
+		return nil, &missing{item: "CHECK_CONN_SRC", why: "there is no connection to MySQL"}
 	}
 	return c, nil
 }
@@ -122,7 +134,7 @@ func (s *session) dialSink(ctx context.Context) (*rocketmq.Client, error) {
 func (s *session) client(ctx context.Context) (*rocketmq.Client, error) {
 	c, err := s.dialSink(ctx)
 	if err != nil {
-		return nil, &missing{"CHECK_CONN_DEST", "there is no connection to RocketMQ"}
+		return nil, &missing{item: "CHECK_CONN_DEST", why: "there is no connection to RocketMQ"}
 	}
 	return c, nil
 }

@@ -33,10 +33,10 @@ func checkTopics(ctx context.Context, s *session) ([]Finding, error) {
 func topicFinding(facts rocketmq.TopicFacts, topic string) Finding {
 	switch {
 	case !facts.Exists:
-		return failed(createTopic(topic), "topic %s does not exist, or no broker of it can be reached", topic)
+		return failed(createTopic(topic, 0), "topic %s does not exist, or no broker of it can be reached", topic)
 	case !facts.FIFO():
-		return failed("mqadmin deleteTopic -c DefaultCluster -t "+topic+"\n"+createTopic(topic),
-			"topic %s takes %s messages; it must be FIFO (ordered) for rows to stay in order. A topic's type can't be changed: deleting it deletes its messages, so name another one if they are needed",
+		return failed(createTopic(topic, queuesOfABroker(facts.Queues)),
+			"topic %s takes %s messages; it must be FIFO (ordered) for rows to stay in order. Let nothing else write to it. Brokers may take half a minute to tell everybody",
 			topic, strings.Join(facts.Types, ", "))
 	case len(facts.Queues) == 0:
 		return failed("mqadmin updateTopicPerm -c DefaultCluster -t "+topic+" -p 6", "topic %s has no queue that takes messages", topic)
@@ -44,16 +44,29 @@ func topicFinding(facts rocketmq.TopicFacts, topic string) Finding {
 	return success("topic %s is FIFO and has %d queues", topic, len(facts.Queues))
 }
 
-// createTopic is the command that makes a topic as it must be: FIFO, and with
-// ordered-topic configuration, so that a broker that stops keeps its queues in
-// the route (rule D7). NAMESRV_ADDR tells mqadmin the name server.
-func createTopic(topic string) string {
-	return "mqadmin updateTopic -c DefaultCluster -t " + topic + " -o true -r 8 -w 8 -a +message.type=FIFO"
+// createTopic is the command that makes a topic as it must be, whether it is
+// there or not: FIFO, with ordered-topic configuration, so that a broker that
+// stops keeps its queues in the route (rule D7), and not fewer queues than it
+// has. NAMESRV_ADDR tells mqadmin the name server.
+func createTopic(topic string, queues int) string {
+	n := max(queues, 8)
+	return fmt.Sprintf("mqadmin updateTopic -c DefaultCluster -t %s -o true -r %d -w %d -a +message.type=FIFO", topic, n, n)
+}
+
+// queuesOfABroker is the most queues any broker has of a topic.
+func queuesOfABroker(queues []string) int {
+	most, count := 0, map[string]int{}
+	for _, q := range queues {
+		broker, _, _ := strings.Cut(q, "/")
+		count[broker]++
+		most = max(most, count[broker])
+	}
+	return most
 }
 
 func topicRefused(err error, topic, user string) Finding {
 	if e, ok := errors.AsType[*rocketmq.RefusedError](err); ok && e.Reason == rocketmq.ReasonUnauthorized {
-		return failed(fmt.Sprintf("mqadmin createAcl -c DefaultCluster -s User:%s -r Topic:%s -a Pub -d Allow", user, topic),
+		return failed(allowTopic(user, topic),
 			"the account may not send to topic %s: %s", topic, e.Err)
 	}
 	what, remedy := explain(err)
