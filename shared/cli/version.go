@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import "github.com/urfave/cli/v3"
+
+func (c *console) versionCommand() *cli.Command { return &cli.Command{Name: "version", Action: group} }
