@@ -92,8 +92,7 @@ func Retryable(err error) bool {
 	return ok && e.Retryable()
 }
 
-// fault gives the refusal its class and remedy; a gate's error and a caller's
-// cancellation keep theirs.
+// fault gives the refusal its class and remedy; a gate's error keeps its own.
 func (e *RefusedError) fault() error {
 	if e.Reason == ReasonGate {
 		return e

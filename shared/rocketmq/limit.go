@@ -3,6 +3,7 @@
 package rocketmq
 
 import (
+	"cmp"
 	"context"
 	"math"
 
@@ -32,7 +33,7 @@ type limited struct {
 
 func (l *limited) Send(ctx context.Context, m *Message) error {
 	if err := l.limiter.Wait(ctx); err != nil {
-		return m.refused(ReasonNotSent, err).fault()
+		return m.refused(ReasonNotSent, cmp.Or(context.Cause(ctx), err))
 	}
 	return l.sink.Send(ctx, m)
 }

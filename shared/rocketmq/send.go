@@ -35,7 +35,7 @@ func (c *Client) Send(ctx context.Context, m *Message) error {
 		return m.refused(ReasonNotSent, errors.New("the client is closed, or was dialled without topics")).fault()
 	}
 	if ctx.Err() != nil {
-		return m.refused(ReasonNotSent, context.Cause(ctx)).fault()
+		return m.refused(ReasonNotSent, context.Cause(ctx)) // of its cause's class
 	}
 	lane := [2]string{m.Topic, m.Group}
 	if _, busy := c.lanes.LoadOrStore(lane, m.ID); busy {
@@ -76,7 +76,7 @@ func (c *Client) sendOnce(ctx context.Context, m *Message) error {
 		case <-cancelled:
 			cancelled = nil
 			if a.seal() {
-				return m.refused(ReasonNotSent, context.Cause(ctx)).fault()
+				return m.refused(ReasonNotSent, context.Cause(ctx)) // of its cause's class
 			}
 		case <-timer.C:
 			if a.seal() {

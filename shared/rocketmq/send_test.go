@@ -126,12 +126,12 @@ func TestD5CancelledBeforeTheCallIsRefused(t *testing.T) {
 	t.Parallel()
 	proxy, client, topic := behindProxy(t, rocketmq.Config{})
 	ctx, cancel := context.WithCancelCause(t.Context())
-	why := errors.New("shutting down")
+	why := fault.New(fault.Interrupted, "", "shutting down")
 	cancel(why)
 	err := client.Send(ctx, message(topic, "lane-1", "1"))
 	refusedFor(t, err, rocketmq.ReasonNotSent)
-	if !errors.Is(err, why) || len(proxy.Calls()) != 0 {
-		t.Errorf("Send = %v after %d calls, want the cause and none", err, len(proxy.Calls()))
+	if !errors.Is(err, why) || fault.ClassOf(err) != fault.Interrupted || len(proxy.Calls()) != 0 {
+		t.Errorf("Send = %v of class %s after %d calls, want the cause, its class and none", err, fault.ClassOf(err), len(proxy.Calls()))
 	}
 }
 
