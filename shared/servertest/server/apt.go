@@ -56,7 +56,9 @@ func newAptRoot(ctx context.Context, dir, suite string) (aptRoot, error) {
 	return a, a.get(ctx, "update")
 }
 
-func (a aptRoot) path(elem ...string) string { return filepath.Join(append([]string{a.dir}, elem...)...) }
+func (a aptRoot) path(elem ...string) string {
+	return filepath.Join(append([]string{a.dir}, elem...)...)
+}
 
 // get runs apt-get inside the folder.
 func (a aptRoot) get(ctx context.Context, args ...string) error {
