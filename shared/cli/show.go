@@ -29,7 +29,7 @@ func (p *progress) announce(phase, edge string, now time.Time) {
 			p.notice(p.summary(phase, now))
 		}
 	default:
-		p.log.Info("phase", "phase", phase, "edge", edge)
+		p.log.Info(phase+" "+edge, p.results(phase, edge, now)...)
 	}
 }
 
@@ -49,6 +49,23 @@ func (p *progress) summary(phase string, now time.Time) string {
 		line += fmt.Sprintf("  %s rows", grouped(p.shown.Rows))
 	}
 	return line
+}
+
+// results are a phase's for its log line.
+func (p *progress) results(phase, edge string, now time.Time) []any {
+	if edge != "done" {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	attrs := []any{"took", now.Sub(p.begun).Round(time.Millisecond)}
+	switch phase {
+	case "plan":
+		attrs = append(attrs, "rowsEstimate", p.shown.RowsEstimate, "chunks", p.shown.Chunks)
+	case "snapshot":
+		attrs = append(attrs, "rows", p.shown.Rows)
+	}
+	return attrs
 }
 
 // show shows how things are now.

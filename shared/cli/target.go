@@ -44,16 +44,22 @@ func (c *console) target(cmd *cli.Command, arg string, opts ...task.LoadOption) 
 	return &target{name: t.Name, state: t.State, path: arg, file: file, task: t}, nil
 }
 
-// misread makes an error of a task file's problems.
+// misread makes an error of a task file's problems, which it carries.
 func misread(path string, err error) error {
-	n, noun := 1, "problem"
-	if p, ok := errors.AsType[*task.Problems](err); ok {
-		n = len(p.List)
+	p, ok := errors.AsType[*task.Problems](err)
+	if !ok {
+		return fault.New(fault.Config, "", "%s: %w", path, err)
 	}
-	if n != 1 {
-		noun += "s"
+	return fault.New(fault.Config, "", "%w:\n%w", counted(path, len(p.List)), p)
+}
+
+// counted says how many problems a task file has.
+func counted(path string, n int) error {
+	noun := "problems"
+	if n == 1 {
+		noun = "problem"
 	}
-	return fault.New(fault.Config, "", "%s has %d %s:\n%w", path, n, noun, err)
+	return fault.New(fault.Config, "", "%s has %d %s", path, n, noun)
 }
 
 // only takes the arguments of a command that knows most of them.
