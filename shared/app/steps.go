@@ -88,7 +88,7 @@ func (a *App) Plan(ctx context.Context, in PlanInput) (PlanOutput, error) {
 		if err != nil {
 			return PlanOutput{}, err
 		}
-		if chunks, err = planner.Again(ctx, owed, tip.N, tip.Committed.Seq); err != nil {
+		if chunks, err = planner.Again(ctx, owed, tip.Committed.Seq); err != nil {
 			return PlanOutput{}, err
 		}
 	case !errors.Is(err, state.ErrNoChain):
@@ -154,6 +154,11 @@ func (a *App) Settle(ctx context.Context, in SettleInput) (SettleOutput, error) 
 	r, err := snapshot.Settle(ctx, j.state, j.chain, time.Now)
 	if err != nil {
 		return SettleOutput{}, err
+	}
+	if !r.More && r.Wait == 0 {
+		if err := snapshot.Sweep(ctx, j.state); err != nil {
+			return SettleOutput{}, storeFault(err)
+		}
 	}
 	if r.Wait > 0 {
 		a.env.Log.Info("waiting for an invocation that ended unseen", "for", r.Wait)

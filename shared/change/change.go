@@ -9,6 +9,8 @@
 // format.
 package change
 
+import "strconv"
+
 // Op is what happened to a row, or OpDDL for a statement.
 type Op uint8
 
@@ -65,8 +67,10 @@ type Change struct {
 	GTID string
 	// Seq is the row's number (D2).
 	Seq int64
-	// ID identifies the row change (D3).
-	ID string
+	// Origin, Ordinal and Half identify the row change; see ID.
+	Origin  string
+	Ordinal int64
+	Half    byte
 	// Replay marks what may have been sent before.
 	Replay bool
 	// Reset marks the TRUNCATE that starts a new generation (S4).
@@ -109,10 +113,25 @@ func (c *Change) Image() Row {
 	return c.After
 }
 
+// ID identifies the change (rule D3): "<gtid>/<db.table>/<ordinal>", with "-"
+// or "+" behind it for one half of a moved key, "<db.table>/<gen>/<chunk>/<row>"
+// for a snapshot row, "<db.table>/<gen>/reset" for a reset. It is put together
+// on demand: most changes share a message, which is named by its first.
+func (c *Change) ID() string {
+	if c.Reset {
+		return c.Origin + "/reset"
+	}
+	id := strconv.AppendInt(append([]byte(c.Origin), '/'), c.Ordinal, 10)
+	if c.Half != 0 {
+		id = append(id, c.Half)
+	}
+	return string(id)
+}
+
 // Size estimates the memory the change holds, in bytes. It is what byte
 // budgets count; it never is 0.
 func (c *Change) Size() int {
-	n := 256 + len(c.ID)
+	n := 256
 	if c.DDL != nil {
 		n += len(c.DDL.SQL)
 	}

@@ -45,6 +45,9 @@ func parseID(h *header) (rowID, error) {
 	if h.full() {
 		return id, id.checkFull(h.name())
 	}
+	if h.reset {
+		return id, id.checkReset(h.name())
+	}
 	return id, id.parseIncremental(h.name())
 }
 
@@ -56,6 +59,17 @@ func (id *rowID) checkFull(table string) error {
 	parts := strings.Split(rest, "/")
 	if len(parts) != 3 || !digitForm.MatchString(parts[0]) || !partForm.MatchString(parts[1]) || !digitForm.MatchString(parts[2]) {
 		return fmt.Errorf("%q is not <generation>/<chunk>/<row>", rest)
+	}
+	return nil
+}
+
+// checkReset: a reset may belong to no transaction, so it is named by the
+// generation it ends.
+func (id *rowID) checkReset(table string) error {
+	rest, ok := strings.CutPrefix(id.base, table+"/")
+	gen, isReset := strings.CutSuffix(rest, "/reset")
+	if !ok || !isReset || !digitForm.MatchString(gen) {
+		return fmt.Errorf("%q is not %s/<generation>/reset", id.base, table)
 	}
 	return nil
 }

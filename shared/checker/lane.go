@@ -193,6 +193,9 @@ func (s *streams) seeNew(c *change, l *lane, id uint64, v *verdict) {
 
 // checkOrdinal: within a transaction, a table's ordinals ascend in a lane.
 func (l *lane) checkOrdinal(c *change, v *verdict) {
+	if c.reset {
+		return // named by its generation, not by a transaction
+	}
 	if c.rid.gtid != l.gtid {
 		l.gtid, l.ordinals = c.rid.gtid, map[string]int64{}
 	}

@@ -145,6 +145,9 @@ func (m *model) statement(table, kind, sql string, reset bool) {
 		phase: "incremental", table: table, op: "DDL", seq: m.seq, es: m.clock, gtid: gtid, id: gtid + "/shop." + table + "/0",
 		kind: kind, sql: sql, reset: reset,
 	}
+	if reset {
+		e.id = fmt.Sprintf("shop.%s/%d/reset", table, m.seq)
+	}
 	if kind == "TRUNCATE" || kind == "ERASE" {
 		clear(m.tables[table])
 	}

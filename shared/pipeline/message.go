@@ -45,7 +45,7 @@ func (p *Pipeline) MaySharePacket(a, b *change.Change) bool {
 // one DDL.
 func (p *Pipeline) Message(rows []*change.Change, e Envelope) (*rocketmq.Message, error) {
 	first, last := rows[0], rows[len(rows)-1]
-	m := &rocketmq.Message{ID: first.ID, Topic: e.Topic, Group: Group(p.task.Name, e.Lane)}
+	m := &rocketmq.Message{ID: first.ID(), Topic: e.Topic, Group: Group(p.task.Name, e.Lane)}
 	if len(rows) > 1 {
 		m.ID += "*" + strconv.Itoa(len(rows))
 	}
@@ -103,7 +103,7 @@ func MarkReplay(m *rocketmq.Message) {
 
 func tooLarge(c *change.Change, size int) error {
 	return fault.New(fault.SinkRejected, "leave the table out (objects.exclude), or shrink the row at the source",
-		"row %s of %s makes a message of %d bytes, RocketMQ takes %d (largeMessage: fail)", c.ID, c.Table, size, rocketmq.MaxBodyBytes)
+		"row %s of %s makes a message of %d bytes, RocketMQ takes %d (largeMessage: fail)", c.ID(), c.Table, size, rocketmq.MaxBodyBytes)
 }
 
 // keys are the rows' source keys, so that a message can be found by them.

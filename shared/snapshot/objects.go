@@ -87,8 +87,6 @@ type Generation struct {
 	Ranges []mysql.Range `json:"ranges,omitempty"`
 	// Estimate is the server's guess at the number of rows.
 	Estimate int64 `json:"estimate"`
-	// After is the checkpoint that asked for a later generation; 0 for the first.
-	After int64 `json:"after,omitempty"`
 }
 
 // Chunks is how many chunks the generation was planned with.

@@ -3,7 +3,6 @@
 package snapshot
 
 import (
-	"fmt"
 	"time"
 
 	"slipway/shared/change"
@@ -18,7 +17,7 @@ type packer struct {
 	route   *pipeline.Route
 	gen     *Generation
 	table   *change.Table // the definition the rows were read with
-	chunk   string
+	origin  string        // of its rows' ids
 	now     time.Time
 	maxRows int
 	maxSize int
@@ -37,7 +36,7 @@ type lanePack struct {
 func (p *packer) add(row change.Row) error {
 	c := &change.Change{
 		Op: change.OpInsert, Phase: change.PhaseFull, Table: p.table, After: row, Time: p.now.UnixMilli(), Seq: p.gen.Seq,
-		ID: fmt.Sprintf("%s/%d/%s/%d", p.table, p.gen.Gen, p.chunk, p.rows),
+		Origin: p.origin, Ordinal: p.rows,
 	}
 	p.rows++
 	number := p.route.Lane(row)

@@ -71,7 +71,7 @@ func (p *Planner) Plan(ctx context.Context) (*Plan, int, error) {
 	defer conn.Close()
 	chunks := 0
 	for _, name := range plan.Tables {
-		gen, err := p.generation(ctx, conn, name, 0, plan.P0, 0, 0)
+		gen, err := p.generation(ctx, conn, name, 0, plan.P0, 0)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -80,9 +80,10 @@ func (p *Planner) Plan(ctx context.Context) (*Plan, int, error) {
 	return plan, chunks, nil
 }
 
-// Again plans a new generation of each table, as checkpoint number after asked
-// for; its rows carry number seq. Asking twice plans once.
-func (p *Planner) Again(ctx context.Context, tables []TableName, after, seq int64) (int, error) {
+// Again plans a new generation of each table, whose rows carry number seq: that
+// of the last reset. Resets have numbers of their own, so asking twice plans
+// once.
+func (p *Planner) Again(ctx context.Context, tables []TableName, seq int64) (int, error) {
 	conn, err := mysql.Connect(ctx, p.cfg.Source)
 	if err != nil {
 		return 0, err
@@ -98,12 +99,12 @@ func (p *Planner) Again(ctx context.Context, tables []TableName, after, seq int6
 		if latest != nil {
 			number = latest.Gen + 1
 		}
-		if latest == nil || latest.After != after {
+		if latest == nil || latest.Seq != seq {
 			b, err := conn.Executed(ctx)
 			if err != nil {
 				return 0, err
 			}
-			if latest, err = p.generation(ctx, conn, name, number, b, after, seq); err != nil {
+			if latest, err = p.generation(ctx, conn, name, number, b, seq); err != nil {
 				return 0, err
 			}
 		}
@@ -254,12 +255,12 @@ func (noTables) Selected(string, string) bool              { return false }
 func (noTables) Candidates(string, string) []*change.Table { return nil }
 
 // generation plans one generation of a table, or reads the one that is there.
-func (p *Planner) generation(ctx context.Context, conn *mysql.Conn, name TableName, number int64, b change.GTIDSet, after, seq int64) (*Generation, error) {
+func (p *Planner) generation(ctx context.Context, conn *mysql.Conn, name TableName, number int64, b change.GTIDSet, seq int64) (*Generation, error) {
 	key := p.cfg.State.GenerationPlan(name.Key(), number)
 	if g, err := state.GetJSON[Generation](ctx, p.cfg.State.Store, key); err == nil || !errors.Is(err, state.ErrNotFound) {
 		return &g, err
 	}
-	g := &Generation{Gen: number, Seq: seq, B: b, After: after, Mode: None, Table: &change.Table{Database: name.Database, Name: name.Name}}
+	g := &Generation{Gen: number, Seq: seq, B: b, Mode: None, Table: &change.Table{Database: name.Database, Name: name.Name}}
 	t, err := mysql.LoadTable(ctx, conn, name.Database, name.Name)
 	switch {
 	case errors.Is(err, mysql.ErrNoTable): // dropped since: the tail tells the rest

@@ -177,8 +177,12 @@ func SaveSchema(ctx context.Context, t *state.Task, seq int64, schema Schema) (s
 
 // Sweep deletes stored messages and parts of sealed chunks (rule S3). What a
 // crash leaves is deleted by the next call.
-func Sweep(ctx context.Context, t *state.Task, tables []TableName) error {
-	for _, name := range tables {
+func Sweep(ctx context.Context, t *state.Task) error {
+	plan, err := LoadPlan(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, name := range plan.Tables {
 		for key, err := range t.Store.List(ctx, t.Chunks(name.Key()), "") {
 			if err != nil {
 				return err

@@ -193,7 +193,7 @@ func (w *Worker) header(gen *Generation, v *view, chunk string) Header {
 
 func (w *Worker) packer(gen *Generation, v *view, chunk string, out func(*rocketmq.Message) error) *packer {
 	return &packer{
-		pipe: w.cfg.Pipeline, route: v.route, gen: gen, table: v.table, chunk: chunk, now: now(),
+		pipe: w.cfg.Pipeline, route: v.route, gen: gen, table: v.table, origin: fmt.Sprintf("%s/%d/%s", v.table, gen.Gen, chunk), now: now(),
 		maxRows: w.cfg.MaxRows, maxSize: w.cfg.MaxBytes, out: out, lanes: map[int]*lanePack{},
 	}
 }

@@ -29,6 +29,8 @@ func (h *handler) ddl(e mysql.Event, c *mysql.TableChange) error {
 	if c.Removes {
 		verdict = max(h.seams.remove(old, h.tx.gtid), h.seams.remove(name, h.tx.gtid))
 	}
+	ordinal := h.tx.ordinals[name]
+	h.tx.ordinals[name] = ordinal + 1
 	defined := h.count()
 	h.redefine(c, old, name)
 	if verdict == held || !defined {
@@ -44,13 +46,9 @@ func (h *handler) ddl(e mysql.Event, c *mysql.TableChange) error {
 	}
 	return h.barrier(&change.Change{
 		Op: change.OpDDL, Phase: change.PhaseIncremental, Table: &change.Table{Database: c.Database, Name: c.Name},
-		Time: e.Time, GTID: h.tx.gtid.String(), Seq: h.seq, ID: h.ddlID(c.Database, c.Name), Replay: h.replay(),
+		Time: e.Time, GTID: h.tx.text, Seq: h.seq, Origin: h.tx.text + "/" + c.Database + "." + c.Name, Ordinal: ordinal, Replay: h.replay(),
 		DDL: &change.DDL{Type: c.Type, Database: c.Database, Table: c.Name, SQL: e.Query.SQL},
 	}, h.ddlTopic)
-}
-
-func (h *handler) ddlID(database, table string) string {
-	return fmt.Sprintf("%s/%s.%s/%d", h.tx.gtid, database, table, h.tx.n-1)
 }
 
 // redefine tells the schema what the statement did.
@@ -86,6 +84,7 @@ func (h *handler) barrier(c *change.Change, topic string) error {
 // startOver tells consumers to forget the table's rows, and asks for a new
 // generation, whose rows will carry a number no lower (rule S4).
 func (h *handler) startOver(name snapshot.TableName, time int64) error {
+	gen := h.seams.tables[name].Gen
 	h.again = append(h.again, name)
 	delete(h.seams.tables, name)
 	if h.seams.noReset {
@@ -94,7 +93,7 @@ func (h *handler) startOver(name snapshot.TableName, time int64) error {
 	}
 	return h.barrier(&change.Change{
 		Op: change.OpDDL, Phase: change.PhaseIncremental, Table: &change.Table{Database: name.Database, Name: name.Name},
-		Time: time, GTID: h.tx.gtid.String(), Seq: h.seq, ID: h.ddlID(name.Database, name.Name), Replay: h.replay(), Reset: true,
+		Time: time, GTID: h.tx.text, Seq: h.seq, Origin: fmt.Sprintf("%s.%s/%d", name.Database, name.Name, gen), Replay: h.replay(), Reset: true,
 		DDL: &change.DDL{
 			Type: change.DDLTruncate, Database: name.Database, Table: name.Name,
 			SQL: "TRUNCATE TABLE " + mysql.QuoteName(name.Database) + "." + mysql.QuoteName(name.Name),

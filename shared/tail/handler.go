@@ -5,7 +5,6 @@ package tail
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -57,9 +56,10 @@ type handler struct {
 // txState is the transaction at hand.
 type txState struct {
 	gtid      change.GTID
+	text      string // gtid\'s
 	time      int64
 	n         int64 // rows and DDLs counted so far
-	ordinals  map[snapshot.TableName]int
+	ordinals  map[snapshot.TableName]int64
 	redefined bool
 	xa        bool
 	effects   []func(*state.Checkpoint)
@@ -111,7 +111,7 @@ func (h *handler) handle(e mysql.Event) error {
 }
 
 func (h *handler) begin(e mysql.Event) {
-	h.tx = txState{gtid: e.GTID, time: e.Time, ordinals: map[snapshot.TableName]int{}}
+	h.tx = txState{gtid: e.GTID, time: e.Time, text: e.GTID.String(), ordinals: map[snapshot.TableName]int64{}}
 	resumed := int64(0)
 	if e.GTID == h.resume {
 		resumed = h.resumedRows
@@ -168,7 +168,7 @@ func (h *handler) changes(table *change.Table, op change.Op, rows []mysql.RowCha
 	if err != nil {
 		return err
 	}
-	name := tableName(table)
+	name, origin := tableName(table), h.tx.text+"/"+table.String()
 	ordinal := h.tx.ordinals[name] - 1
 	defer func() { h.tx.ordinals[name] = ordinal + 1 }()
 	for _, rc := range rows {
@@ -178,7 +178,7 @@ func (h *handler) changes(table *change.Table, op change.Op, rows []mysql.RowCha
 		}
 		c := &change.Change{
 			Op: op, Phase: change.PhaseIncremental, Table: table, Before: rc.Before, After: rc.After, Time: time,
-			GTID: h.tx.gtid.String(), Seq: h.seq, ID: fmt.Sprintf("%s/%s/%d", h.tx.gtid, table, ordinal), Replay: h.replay(),
+			GTID: h.tx.text, Seq: h.seq, Origin: origin, Ordinal: ordinal, Replay: h.replay(),
 		}
 		if err := h.admit(c, route); err != nil {
 			return err
@@ -216,8 +216,8 @@ func (h *handler) admit(c *change.Change, route *pipeline.Route) error {
 		return h.half(c, route)
 	}
 	del, ins := *c, *c
-	del.Op, del.After, del.ID = change.OpDelete, nil, c.ID+"-"
-	ins.Op, ins.Before, ins.ID = change.OpInsert, nil, c.ID+"+"
+	del.Op, del.After, del.Half = change.OpDelete, nil, '-'
+	ins.Op, ins.Before, ins.Half = change.OpInsert, nil, '+'
 	keepDel, maybeDel := h.survives(&del)
 	keepIns, maybeIns := h.survives(&ins)
 	from, to := route.Lane(c.Before), route.Lane(c.After)

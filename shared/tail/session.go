@@ -159,9 +159,8 @@ func (s *session) read(ctx context.Context) error {
 
 // resetVoid asks for new generations of tables whose snapshot is no good.
 func (h *handler) resetVoid() error {
-	for i, name := range h.seams.void() {
+	for _, name := range h.seams.void() {
 		h.seq++
-		h.tx.n = int64(i) + 1
 		if err := h.startOver(name, time.Now().UnixMilli()); err != nil {
 			return err
 		}

@@ -258,7 +258,7 @@ func Owed(ctx context.Context, st *state.Task, tip state.Checkpoint) ([]snapshot
 		if err != nil {
 			return nil, err
 		}
-		if gen != nil && gen.After == tip.N {
+		if gen != nil && gen.Seq == tip.Committed.Seq {
 			_, err = snapshot.LoadSeam(ctx, st, name, gen.Gen)
 		} else {
 			err = state.ErrNotFound
