@@ -81,11 +81,15 @@ type expected struct {
 	says   string // part of what it says
 }
 
+func (e expected) is(f precheck.Finding) bool {
+	return f.Item == e.item && f.Level == e.level && (e.object == "" || f.Object == e.object) && strings.Contains(f.What, e.says)
+}
+
 // wants looks for the one finding and gives it.
 func wants(t testing.TB, r precheck.Report, want expected) precheck.Finding {
 	t.Helper()
 	for _, f := range r.Findings {
-		if f.Item == want.item && f.Level == want.level && (want.object == "" || f.Object == want.object) && strings.Contains(f.What, want.says) {
+		if want.is(f) {
 			if f.Level != precheck.Success && f.Remedy == "" {
 				t.Errorf("%s: no remedy for %q", f.Item, f.What)
 			}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package precheck
+
+// What no server here can be asked for.
+var (
+	VersionFinding = versionFinding
+	ColumnFinding  = columnFinding
+	TopicFinding   = topicFinding
+)
