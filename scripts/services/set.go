@@ -155,8 +155,8 @@ func (s *serviceSet) printEnv() error {
 	return err
 }
 
-// run starts a private set, runs the command with it and stops it whatever the command's end. The set's folder stays
-// only when the command failed, for its logs.
+// run starts a private set, runs the command with it and stops it whatever the command's end. Of the failed runs the
+// last one's folder is kept, for its logs.
 func (s *serviceSet) run(ctx context.Context, argv []string) (err error) {
 	if len(argv) == 0 {
 		return errors.New("run: no command after --")
@@ -168,9 +168,11 @@ func (s *serviceSet) run(ctx context.Context, argv []string) (err error) {
 		err = errors.Join(err, s.down())
 		if err == nil {
 			err = os.RemoveAll(s.dir)
-		} else {
-			s.log.Info("the servers' data and logs are kept", "dir", s.dir)
+			return
 		}
+		kept := filepath.Join(s.cache.Dir, "failed-run")
+		err = errors.Join(err, os.RemoveAll(kept), os.Rename(s.dir, kept))
+		s.log.Info("the servers' data and logs are kept", "dir", kept)
 	}()
 	env, err := s.start(ctx, false)
 	if err != nil {

@@ -57,11 +57,14 @@ func (c Cache) FetchMySQL(ctx context.Context, log *slog.Logger, version string)
 	if d, err := c.MySQL(version); err == nil {
 		return d, nil // somebody else fetched it while we waited
 	}
+	current := c.path("mysql", currentMySQLFile) // the version to use when none is asked for
+	chosen := version == ""
 	switch version {
 	case "":
 		version, err = c.mysqlFromDebian(ctx, log)
 		if err != nil {
-			log.Warn("MySQL from Debian sid can't be had, taking the fallback", "fallback", FallbackMySQL, "error", err)
+			log.Warn("MySQL from Debian sid can't be had: taking the fallback until this file is deleted",
+				"fallback", FallbackMySQL, "file", current, "error", err)
 			version = FallbackMySQL
 			err = c.mysqlFromJar(ctx, log)
 		}
@@ -78,7 +81,10 @@ func (c Cache) FetchMySQL(ctx context.Context, log *slog.Logger, version string)
 	if err := c.fill(filepath.Join(d.dir, "template"), d.initialise(ctx)); err != nil {
 		return nil, fmt.Errorf("initialise MySQL %s: %w", version, err)
 	}
-	return d, os.WriteFile(c.path("mysql", currentMySQLFile), []byte(version+"\n"), 0o644)
+	if !chosen {
+		return d, nil
+	}
+	return d, os.WriteFile(current, []byte(version+"\n"), 0o644)
 }
 
 // mysqlFromDebian fetches the server of Debian's unstable suite and returns its version.
