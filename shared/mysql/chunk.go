@@ -253,3 +253,17 @@ func (c *Conn) TableSize(ctx context.Context, t *change.Table) (Size, error) {
 	avg, err := r.GetInt(0, 1)
 	return Size{Rows: rows, AverageRow: avg}, err
 }
+
+// Drain streams a whole table as a snapshot does and throws the rows away: the
+// bare limit a snapshot is measured against.
+func (c *Conn) Drain(ctx context.Context, t *change.Table) (rows int, err error) {
+	exprs := make([]string, len(t.Columns))
+	for i := range t.Columns {
+		exprs[i] = SelectExpr(&t.Columns[i])
+	}
+	err = c.Stream(ctx, "SELECT "+strings.Join(exprs, ", ")+" FROM "+QuoteTable(t), nil, func([]gomysql.FieldValue) error {
+		rows++
+		return nil
+	})
+	return rows, err
+}
