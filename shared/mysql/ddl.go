@@ -64,8 +64,11 @@ func (c TableChange) Touches(database, name string) bool {
 	return same(c.Database, c.Name) || same(c.FromDatabase, c.FromName)
 }
 
-// sql_mode bit of ANSI_QUOTES, as QueryEvents carry it.
-const modeANSIQuotes = 4
+// Bits of sql_mode that change how text is read, as QueryEvents carry them.
+const (
+	modeANSIQuotes         = 1 << 2
+	modeNoBackslashEscapes = 1 << 20
+)
 
 var errUnparsable = errors.New("unparsable")
 
@@ -79,16 +82,13 @@ func ParseStatement(sql, database string, mode uint64) Parsed {
 	if class, ok := classByKeyword(words); ok {
 		return Parsed{Class: class}
 	}
-	if c, ok := routineDDL(sql, words, database); ok {
-		return Parsed{Class: ClassDDL, Changes: []TableChange{c}}
-	}
-	text := sql
-	if mode&modeANSIQuotes != 0 {
-		text = backtickANSIQuotes(sql)
+	text := standardQuotes(sql, mode)
+	if p, ok := unparsedNoun(text, words, database); ok {
+		return p
 	}
 	p, err := parseDDL(text, words, database)
 	if err != nil {
-		return Parsed{Class: ClassUnknown}
+		return tableStatement(text, database)
 	}
 	return p
 }
@@ -123,38 +123,18 @@ func classByKeyword(w []string) (StatementClass, bool) {
 	return 0, false
 }
 
-// routineDDL recognises what vitess does not parse: CREATE/ALTER/DROP of
-// procedures, functions, triggers and events, whatever stands before the noun
-// (DEFINER, OR REPLACE, AGGREGATE).
-func routineDDL(sql string, words []string, database string) (TableChange, bool) {
-	if words[0] != "CREATE" && words[0] != "ALTER" && words[0] != "DROP" {
-		return TableChange{}, false
-	}
-	tokens := sqlTokens(sql, 24)
-	for i, tok := range tokens {
-		switch strings.ToUpper(tok) {
-		case "TABLE", "VIEW", "INDEX", "DATABASE", "SCHEMA":
-			return TableChange{}, false
-		case "PROCEDURE", "FUNCTION", "TRIGGER":
-			db, name := qualifiedName(tokens[i+1:], database)
-			return TableChange{Type: change.DDLQuery, Database: db, Name: name}, true
-		}
-	}
-	return TableChange{}, false
-}
-
 func parseDDL(sql string, words []string, database string) (Parsed, error) {
 	parser, err := sqlparser.New(sqlparser.Options{MySQLServerVersion: "8.4.0"})
 	if err != nil {
 		return Parsed{}, err
 	}
-	stmt, err := parser.Parse(sql)
+	stmt, err := parser.ParseStrictDDL(sql)
 	if err != nil {
 		return Parsed{}, err
 	}
 	n := namer{database}
 	switch s := stmt.(type) {
-	case *sqlparser.Insert, *sqlparser.Update, *sqlparser.Delete, *sqlparser.Load:
+	case *sqlparser.Insert, *sqlparser.Update, *sqlparser.Delete:
 		return Parsed{Class: ClassDML, Changes: n.written(s)}, nil
 	case *sqlparser.CreateTable:
 		if s.Temp {
@@ -177,7 +157,7 @@ func parseDDL(sql string, words []string, database string) (Parsed, error) {
 		}
 		return ddl(out...), nil
 	case *sqlparser.AlterTable:
-		return ddl(n.alter(s, words)), nil
+		return ddl(n.alter(s, words)...), nil
 	case *sqlparser.CreateView:
 		return ddl(n.change(change.DDLCreate, s.ViewName)), nil
 	case *sqlparser.AlterView:
@@ -229,7 +209,7 @@ func (n namer) rename(from, to sqlparser.TableName) TableChange {
 }
 
 // alter: canal's type is that of the first clause; what it does is told by all.
-func (n namer) alter(s *sqlparser.AlterTable, words []string) TableChange {
+func (n namer) alter(s *sqlparser.AlterTable, words []string) []TableChange {
 	c := n.change(alterType(s, words), s.Table)
 	for _, o := range s.AlterOptions {
 		switch o := o.(type) {
@@ -245,8 +225,13 @@ func (n namer) alter(s *sqlparser.AlterTable, words []string) TableChange {
 		case sqlparser.DropAction, sqlparser.TruncateAction, sqlparser.ExchangeAction, sqlparser.DiscardAction, sqlparser.ImportAction:
 			c.Unlogged = true
 		}
+		if p.Action == sqlparser.ExchangeAction { // the other table's rows change, too
+			other := n.change(c.Type, p.TableName)
+			other.Unlogged = true
+			return []TableChange{c, other}
+		}
 	}
-	return c
+	return []TableChange{c}
 }
 
 func alterType(s *sqlparser.AlterTable, words []string) change.DDLType {
@@ -270,14 +255,37 @@ func alterType(s *sqlparser.AlterTable, words []string) change.DDLType {
 	return change.DDLAlter
 }
 
-// written lists the tables a DML statement may change; nil when unknown.
+// written lists the tables a DML statement may change. Of a join all are
+// listed: which of them is written can't be told from the text.
 func (n namer) written(stmt sqlparser.Statement) []TableChange {
+	var from []sqlparser.SQLNode
+	switch s := stmt.(type) {
+	case *sqlparser.Insert:
+		from = append(from, s.Table)
+	case *sqlparser.Update:
+		for _, t := range s.TableExprs {
+			from = append(from, t)
+		}
+	case *sqlparser.Delete:
+		for _, t := range s.TableExprs {
+			from = append(from, t)
+		}
+	}
 	var out []TableChange
-	_ = sqlparser.Walk(func(node sqlparser.SQLNode) (bool, error) {
-		if t, ok := node.(sqlparser.TableName); ok && !t.IsEmpty() {
-			out = append(out, n.change("", t))
+	visit := func(node sqlparser.SQLNode) (bool, error) {
+		switch node := node.(type) {
+		case *sqlparser.Subquery, *sqlparser.DerivedTable:
+			return false, nil // only read
+		case *sqlparser.AliasedTableExpr:
+			if t, ok := node.Expr.(sqlparser.TableName); ok {
+				out = append(out, n.change("", t))
+				return false, nil
+			}
 		}
 		return true, nil
-	}, stmt)
+	}
+	for _, node := range from {
+		_ = sqlparser.Walk(visit, node) // visit returns no error
+	}
 	return out
 }

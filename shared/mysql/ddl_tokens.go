@@ -28,20 +28,10 @@ func sqlTokens(sql string, n int) []string {
 			for i < len(sql) && sql[i] >= '0' && sql[i] <= '9' {
 				i++
 			}
-		case strings.HasPrefix(sql[i:], "/*"):
-			end := strings.Index(sql[i+2:], "*/")
-			if end < 0 {
-				return out
-			}
-			i += end + 4
+		case commentEnd(sql, i) > i:
+			i = commentEnd(sql, i)
 		case strings.HasPrefix(sql[i:], "*/"):
 			i += 2
-		case c == '#' || strings.HasPrefix(sql[i:], "-- "):
-			end := strings.IndexByte(sql[i:], '\n')
-			if end < 0 {
-				return out
-			}
-			i += end + 1
 		case c == '`' || c == '"' || c == '\'':
 			j := quotedEnd(sql, i)
 			out = append(out, sql[i:j])
@@ -66,11 +56,13 @@ func isWordByte(c byte) bool {
 }
 
 // quotedEnd gives the index behind the quoted text that starts at i.
-func quotedEnd(sql string, i int) int {
+func quotedEnd(sql string, i int) int { return closingQuote(sql, i, sql[i] != '`') }
+
+func closingQuote(sql string, i int, escapes bool) int {
 	q := sql[i]
 	for j := i + 1; j < len(sql); j++ {
 		switch {
-		case sql[j] == '\\' && q != '`':
+		case sql[j] == '\\' && escapes:
 			j++
 		case sql[j] == q && j+1 < len(sql) && sql[j+1] == q:
 			j++
@@ -81,24 +73,52 @@ func quotedEnd(sql string, i int) int {
 	return len(sql)
 }
 
-// backtickANSIQuotes turns "name" into `name`, as ANSI_QUOTES reads it.
-func backtickANSIQuotes(sql string) string {
+// commentEnd gives the index behind the comment that starts at i, or i when
+// none does. An executable comment is none.
+func commentEnd(sql string, i int) int {
+	rest := sql[i:]
+	switch {
+	case strings.HasPrefix(rest, "/*") && !strings.HasPrefix(rest, "/*!"):
+		if end := strings.Index(rest[2:], "*/"); end >= 0 {
+			return i + end + 4
+		}
+		return len(sql)
+	case rest[0] == '#' || strings.HasPrefix(rest, "--") && (len(rest) == 2 || rest[2] <= ' '):
+		if end := strings.IndexByte(rest, '\n'); end >= 0 {
+			return i + end + 1
+		}
+		return len(sql)
+	}
+	return i
+}
+
+// standardQuotes rewrites what a session's sql_mode lets quotes and
+// backslashes mean into what they mean without one.
+func standardQuotes(sql string, mode uint64) string {
+	ansi, plain := mode&modeANSIQuotes != 0, mode&modeNoBackslashEscapes != 0
+	if !ansi && !plain {
+		return sql
+	}
 	var b strings.Builder
 	for i := 0; i < len(sql); {
-		switch sql[i] {
-		case '\'', '`':
-			j := quotedEnd(sql, i)
+		j := commentEnd(sql, i)
+		switch q := sql[i]; {
+		case j > i:
 			b.WriteString(sql[i:j])
-			i = j
-		case '"':
-			j := quotedEnd(sql, i)
-			name := strings.ReplaceAll(strings.Trim(sql[i:j], `"`), `""`, `"`)
-			b.WriteString(QuoteName(name))
-			i = j
+		case q != '"' && q != '\'' && q != '`':
+			j = i + 1
+			b.WriteByte(q)
+		case q == '"' && ansi:
+			j = closingQuote(sql, i, false)
+			b.WriteString(QuoteName(strings.ReplaceAll(strings.TrimSuffix(sql[i+1:j], `"`), `""`, `"`)))
+		case q != '`' && plain:
+			j = closingQuote(sql, i, false)
+			b.WriteString(strings.ReplaceAll(sql[i:j], `\`, `\\`))
 		default:
-			b.WriteByte(sql[i])
-			i++
+			j = quotedEnd(sql, i)
+			b.WriteString(sql[i:j])
 		}
+		i = j
 	}
 	return b.String()
 }
