@@ -73,11 +73,10 @@ func parseGrant(line string, literal bool) (grant, bool) {
 		return g, false // a role
 	}
 	g.privileges = privilegeList(rest[:on])
-	object := strings.TrimPrefix(rest[on+len(" ON "):], "TABLE ")
-	if object, ok = strings.CutPrefix(object, "*."); ok {
+	object := rest[on+len(" ON "):]
+	if strings.HasPrefix(object, "*.") {
 		return g, true
 	}
-	object = rest[on+len(" ON "):]
 	g.database, object, ok = cutName(object)
 	if !ok || !strings.HasPrefix(object, ".") {
 		return g, false // a routine or a proxy

@@ -100,8 +100,8 @@ func wants(t testing.TB, r precheck.Report, want expected) precheck.Finding {
 	return precheck.Finding{}
 }
 
-// clear wants the item to have nothing against the object, or against anything.
-func clear(t testing.TB, r precheck.Report, item, object string) {
+// mended wants the item to have nothing against the object, or against anything.
+func mended(t testing.TB, r precheck.Report, item, object string) {
 	t.Helper()
 	seen := false
 	for _, f := range r.Findings {
@@ -148,5 +148,5 @@ func mends(t *testing.T, m *servertest.MySQLServer, tk *task.Task, want expected
 		t.Fatalf("the remedy %q is no statement", f.Remedy)
 	}
 	execute(t, m, f.Remedy)
-	clear(t, run(t, tk, want.item), want.item, f.Object)
+	mended(t, run(t, tk, want.item), want.item, f.Object)
 }

@@ -26,6 +26,7 @@ func TestMySQL(t *testing.T) {
 	t.Run("settings", func(t *testing.T) { testSettings(t, m) })
 	t.Run("privileges", func(t *testing.T) { testPrivileges(t, m) })
 	t.Run("grants", func(t *testing.T) { testGrants(t, m) })
+	t.Run("documented grants", func(t *testing.T) { testDocumentedGrants(t, m) })
 	t.Run("objects", func(t *testing.T) { testObjects(t, m) })
 	t.Run("tables", func(t *testing.T) { testTables(t, m) })
 }
@@ -70,7 +71,7 @@ func testSettings(t *testing.T, m *servertest.MySQLServer) {
 		m.Exec(t, "SET GLOBAL binlog_expire_logs_seconds = 604800", "SET GLOBAL binlog_expire_logs_auto_purge = ON")
 	})
 	t.Run("an XA transaction that comes and goes is none", func(t *testing.T) {
-		clear(t, run(t, tk, "CHECK_XA"), "CHECK_XA", "")
+		mended(t, run(t, tk, "CHECK_XA"), "CHECK_XA", "")
 	})
 }
 
@@ -93,15 +94,15 @@ func TestBinlogOffAndFiltered(t *testing.T) {
 
 	m.Restart(t, append(sound(), "--log-bin=binlog", "--binlog-ignore-db=shop", "--log-replica-updates=OFF")...)
 	r = run(t, tk, "binlog", "CHECK_TOPOLOGY")
-	clear(t, r, "CHECK_LOG_BIN", "")
+	mended(t, r, "CHECK_LOG_BIN", "")
 	wants(t, r, expected{item: "CHECK_BINLOG_FILTER", level: precheck.Failed, object: "shop", says: "left out"})
 	topology := wants(t, r, expected{item: "CHECK_TOPOLOGY", level: precheck.Failed, says: "replica"})
 
 	execute(t, m, topology.Remedy) // persisted; a flag of the command line would win over it
 	m.Restart(t, append(sound(), "--log-bin=binlog")...)
 	r = run(t, tk, "binlog", "CHECK_TOPOLOGY")
-	clear(t, r, "CHECK_BINLOG_FILTER", "")
-	clear(t, r, "CHECK_TOPOLOGY", "")
+	mended(t, r, "CHECK_BINLOG_FILTER", "")
+	mended(t, r, "CHECK_TOPOLOGY", "")
 
 	m.Restart(t, append(sound(), "--log-bin=binlog", "--binlog-do-db=other")...)
 	wants(t, run(t, tk, "CHECK_BINLOG_FILTER"), expected{item: "CHECK_BINLOG_FILTER", level: precheck.Failed, object: "shop"})
@@ -138,7 +139,7 @@ func testSource(t *testing.T, m *servertest.MySQLServer) {
 		})
 	}
 	reader := taskOf(t, file{addr: m.Addr, user: "reader"}, "right")
-	clear(t, run(t, reader, item), item, "")
+	mended(t, run(t, reader, item), item, "")
 	t.Run("locked", func(t *testing.T) {
 		mends(t, m, reader, expected{item: item, level: precheck.Failed, says: "locked"}, "ALTER USER 'reader'@'%' ACCOUNT LOCK")
 	})
@@ -172,13 +173,13 @@ func testSourceTLS(t *testing.T, m *servertest.MySQLServer) {
 	if !strings.Contains(f.Remedy, "required") {
 		t.Errorf("remedy %q", f.Remedy)
 	}
-	clear(t, with("{mode: required}"), item, "") // as the remedy says
+	mended(t, with("{mode: required}"), item, "") // as the remedy says
 	secureTransport("OFF")
 	f = wants(t, with("{mode: verify-ca}"), expected{item: item, level: precheck.Failed, says: "can't be verified"})
 	if !strings.Contains(f.Remedy, "source.tls.ca") {
 		t.Errorf("remedy %q", f.Remedy)
 	}
-	clear(t, with("{mode: verify-ca, ca: "+ca+"}"), item, "")
+	mended(t, with("{mode: verify-ca, ca: "+ca+"}"), item, "")
 	wants(t, with("{mode: verify-identity, ca: "+ca+"}"), expected{item: item, level: precheck.Failed, says: "certificate"})
 	wants(t, with("{mode: verify-ca, ca: /no/such/file}"), expected{item: item, level: precheck.Failed, says: "source.tls.ca"})
 }

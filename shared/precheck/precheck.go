@@ -87,6 +87,21 @@ func (r *Report) Count(l Level) int {
 	return n
 }
 
+// Err is nil unless the report blocks the task; then it is of class Blocked and
+// names the items.
+func (r *Report) Err() error {
+	if !r.Blocked {
+		return nil
+	}
+	var items []string
+	for _, f := range r.Findings {
+		if f.blocks() && !slices.Contains(items, f.Item) {
+			items = append(items, f.Item)
+		}
+	}
+	return fault.New(fault.Blocked, "see the precheck's report", "task %s may not start: %s", r.Task, strings.Join(items, ", "))
+}
+
 // Env is what a precheck works with.
 type Env struct {
 	// Task is not changed.

@@ -160,6 +160,17 @@ func TestATopicWithoutWritableQueues(t *testing.T) {
 	}
 }
 
+func TestABlockedReportIsAnError(t *testing.T) {
+	passed := precheck.Report{Task: "shop"}
+	if err := passed.Err(); err != nil {
+		t.Errorf("not blocked: %v", err)
+	}
+	err := sample.Err()
+	if fault.ExitCode(err) != 3 || !strings.Contains(err.Error(), "CHECK_LONG, CHECK_B, CHECK_D;") {
+		t.Errorf("blocked: %v", err)
+	}
+}
+
 var sample = precheck.Report{Task: "shop", Blocked: true, Findings: []precheck.Finding{
 	{Item: "CHECK_A", Level: precheck.Success, What: "fine"},
 	{Item: "CHECK_LONG", Level: precheck.Failed, Object: "o", What: "bad", Remedy: "ONE;\nTWO;"},

@@ -32,7 +32,7 @@ func TestC1StateStore(t *testing.T) {
 		if err := os.Remove(blocker); err != nil {
 			t.Fatal(err)
 		}
-		clear(t, run(t, tk, item), item, "")
+		mended(t, run(t, tk, item), item, "")
 	})
 	t.Run("a store that overwrites", func(t *testing.T) {
 		backend := s3mem.New()
@@ -56,7 +56,7 @@ func TestC1StateStore(t *testing.T) {
 			t.Errorf("remedy %q", f.Remedy)
 		}
 		honours.Store(true)
-		clear(t, run(t, tk, item), item, "")
+		mended(t, run(t, tk, item), item, "")
 	})
 }
 
@@ -83,7 +83,7 @@ func TestC6EarlierRun(t *testing.T) {
 	other := file{state: url, objects: `[{match: "shop.*"}, {match: "store.*"}]`}
 	wants(t, run(t, taskOf(t, other), item), expected{item: item, level: precheck.Failed, says: "C6"})
 	other.name = "precheck-2" // as the remedy says
-	clear(t, run(t, taskOf(t, other), item), item, "")
+	mended(t, run(t, taskOf(t, other), item), item, "")
 }
 
 func TestTaskFile(t *testing.T) {
@@ -92,5 +92,5 @@ func TestTaskFile(t *testing.T) {
 	wants(t, r, expected{item, precheck.Warning, "retry.connection", "30m"})
 	wants(t, r, expected{item, precheck.Warning, "retry.other", "10m"})
 	wants(t, r, expected{item, precheck.Failed, "CHECK_NOTHING", "no item"})
-	clear(t, run(t, taskOf(t, file{more: "retry: {connection: 30m, other: 10m}\naccept: [CHECK_ENGINE]"}), item), item, "")
+	mended(t, run(t, taskOf(t, file{more: "retry: {connection: 30m, other: 10m}\naccept: [CHECK_ENGINE]"}), item), item, "")
 }
