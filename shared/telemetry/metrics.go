@@ -20,34 +20,62 @@ type metric struct {
 func metrics() []metric {
 	const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
 	return []metric{
-		{"slipway_lag_seconds", "How far the task was behind its source at the newest checkpoint.", gauge,
-			func(s tail.Status) float64 { return seconds(s.LagMillis) }},
-		{"slipway_changes_total", "Row changes and DDL statements acknowledged since this tail began.", counter,
-			func(s tail.Status) float64 { return float64(s.Changes) }},
-		{"slipway_messages_total", "Messages acknowledged since this tail began.", counter,
-			func(s tail.Status) float64 { return float64(s.Messages) }},
-		{"slipway_send_retrying", "Messages being sent again after a failure.", gauge,
-			func(s tail.Status) float64 { return float64(s.Retrying) }},
-		{"slipway_oldest_unacknowledged_seconds", "How long the oldest unacknowledged change has been next in its lane.", gauge,
-			func(s tail.Status) float64 { return seconds(s.OldestMillis) }},
-		{"slipway_checkpoint_age_seconds", "How long ago the newest checkpoint was stored.", gauge,
-			func(s tail.Status) float64 { return seconds(s.CheckpointAgeMillis) }},
-		{"slipway_source_silent_seconds", "How long ago the binlog reader handed on an event.", gauge,
-			func(s tail.Status) float64 { return seconds(s.SilentMillis) }},
-		{"slipway_committed_seq", "Number of the last change committed as acknowledged.", gauge,
-			func(s tail.Status) float64 { return float64(s.Committed.Seq) }},
-		{"slipway_reserved_seq", "Number up to which changes may have been sent.", gauge,
-			func(s tail.Status) float64 { return float64(s.ReservedSeq) }},
-		{"slipway_checkpoint", "Number of the newest checkpoint.", gauge,
-			func(s tail.Status) float64 { return float64(s.Checkpoint) }},
-		{"slipway_epoch", "The tail's epoch.", gauge,
-			func(s tail.Status) float64 { return float64(s.Epoch) }},
-		{"slipway_leased", "1 while the tail may send, else 0.", gauge,
-			func(s tail.Status) float64 { return flag(s.Leased) }},
-		{"slipway_idle", "1 while the source has nothing new and everything is acknowledged, else 0.", gauge,
-			func(s tail.Status) float64 { return flag(s.Idle) }},
-		{"slipway_healthy", "1 while the tail makes progress, 0 when the platform should replace it.", gauge,
-			func(s tail.Status) float64 { return flag(stalled(s) == nil) }},
+		{
+			"slipway_lag_seconds", "How far the task was behind its source at the newest checkpoint.", gauge,
+			func(s tail.Status) float64 { return seconds(s.LagMillis) },
+		},
+		{
+			"slipway_changes_total", "Row changes and DDL statements acknowledged since this tail began.", counter,
+			func(s tail.Status) float64 { return float64(s.Changes) },
+		},
+		{
+			"slipway_messages_total", "Messages acknowledged since this tail began.", counter,
+			func(s tail.Status) float64 { return float64(s.Messages) },
+		},
+		{
+			"slipway_send_retrying", "Messages being sent again after a failure.", gauge,
+			func(s tail.Status) float64 { return float64(s.Retrying) },
+		},
+		{
+			"slipway_oldest_unacknowledged_seconds", "How long the oldest unacknowledged change has been next in its lane.", gauge,
+			func(s tail.Status) float64 { return seconds(s.OldestMillis) },
+		},
+		{
+			"slipway_checkpoint_age_seconds", "How long ago the newest checkpoint was stored.", gauge,
+			func(s tail.Status) float64 { return seconds(s.CheckpointAgeMillis) },
+		},
+		{
+			"slipway_source_silent_seconds", "How long ago the binlog reader handed on an event.", gauge,
+			func(s tail.Status) float64 { return seconds(s.SilentMillis) },
+		},
+		{
+			"slipway_committed_seq", "Number of the last change committed as acknowledged.", gauge,
+			func(s tail.Status) float64 { return float64(s.Committed.Seq) },
+		},
+		{
+			"slipway_reserved_seq", "Number up to which changes may have been sent.", gauge,
+			func(s tail.Status) float64 { return float64(s.ReservedSeq) },
+		},
+		{
+			"slipway_checkpoint", "Number of the newest checkpoint.", gauge,
+			func(s tail.Status) float64 { return float64(s.Checkpoint) },
+		},
+		{
+			"slipway_epoch", "The tail's epoch.", gauge,
+			func(s tail.Status) float64 { return float64(s.Epoch) },
+		},
+		{
+			"slipway_leased", "1 while the tail may send, else 0.", gauge,
+			func(s tail.Status) float64 { return flag(s.Leased) },
+		},
+		{
+			"slipway_idle", "1 while the source has nothing new and everything is acknowledged, else 0.", gauge,
+			func(s tail.Status) float64 { return flag(s.Idle) },
+		},
+		{
+			"slipway_healthy", "1 while the tail makes progress, 0 when the platform should replace it.", gauge,
+			func(s tail.Status) float64 { return flag(stalled(s) == nil) },
+		},
 	}
 }
 
