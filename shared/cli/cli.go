@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -27,13 +28,15 @@ type IO struct {
 	Getenv func(string) string
 	// OutTerminal and ErrTerminal tell whether somebody watches: then there are colours and a progress line.
 	OutTerminal, ErrTerminal bool
+	// Now is the clock; nil means the machine's.
+	Now func() time.Time
 }
 
 // Run executes the command line args, the program's name first, and returns the exit code. When ctx ends, the command comes
 // to an orderly stop; the cause of that end is the error it reports.
 func Run(ctx context.Context, args []string, std IO) int {
-	c := &console{IO: std, screen: newScreen(std.Err, std.ErrTerminal)}
-	err := Commands(c).Run(ctx, args)
+	c := newConsole(std)
+	err := commands(c).Run(ctx, args)
 	c.screen.clear()
 	if err != nil {
 		c.report(err)
@@ -52,8 +55,15 @@ type console struct {
 	state     string
 }
 
-// Commands is the tree of all commands.
-func Commands(c *console) *cli.Command {
+func newConsole(std IO) *console {
+	if std.Now == nil {
+		std.Now = time.Now
+	}
+	return &console{IO: std, screen: newScreen(std.Err, std.ErrTerminal)}
+}
+
+// commands is the tree of all commands.
+func commands(c *console) *cli.Command {
 	root := &cli.Command{
 		Name:  "slipway",
 		Usage: "move MySQL tables into RocketMQ and keep them moving",

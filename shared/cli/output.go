@@ -45,6 +45,9 @@ func (c *console) emit(v any) error {
 func (c *console) report(err error) {
 	m := explain(err)
 	if c.json() {
+		if len(m.Problems) > 0 {
+			m.Text, _, _ = strings.Cut(m.Text, ":\n") // the problems have a field of their own
+		}
 		_ = c.emit(m) // there is nowhere else to say it
 		return
 	}
@@ -52,7 +55,7 @@ func (c *console) report(err error) {
 	if c.colour(c.ErrTerminal) {
 		red, plain = "\x1b[31m", "\x1b[0m"
 	}
-	fmt.Fprintf(c.screen, "%serror:%s %s (%s)\n", red, plain, m.Text, m.Code)
+	fmt.Fprintf(c.screen, "%serror:%s %s: %s\n", red, plain, m.Code, m.Text)
 	if m.Remedy != "" {
 		fmt.Fprintf(c.screen, "remedy: %s\n", m.Remedy)
 	}

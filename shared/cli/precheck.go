@@ -42,7 +42,7 @@ func (c *console) precheckCommand() *cli.Command {
 			if err := c.showReport(&report); err != nil || !report.Blocked {
 				return err
 			}
-			return fault.New(fault.Blocked, remedyBlocked, "task %s is blocked by its precheck", report.Task)
+			return blockedBy(&report)
 		},
 	}
 }
@@ -76,17 +76,30 @@ func (c *console) showReport(r *precheck.Report) error {
 	return precheck.WriteTable(c.Out, *r, c.colour(c.OutTerminal))
 }
 
-const remedyBlocked = "mend what the findings name, as they say, and run it again"
-
 // blocked ends a run that the precheck didn't let begin. When that is because an end can't be reached, the error says so:
-// who runs tasks by a program waits for that and mends the rest.
+// a program that runs tasks waits for that, and leaves the rest to people.
 func (c *console) blocked(r *precheck.Report) error {
-	class := fault.Blocked
-	for item, unreachable := range map[string]fault.Class{"CHECK_CONN_DEST": fault.SinkUnreachable, "CHECK_CONN_SRC": fault.SourceUnreachable} {
-		failed := slices.ContainsFunc(r.Findings, func(f precheck.Finding) bool { return f.Item == item && f.Level == precheck.Failed })
-		if failed && class != fault.SourceUnreachable {
-			class = unreachable
+	for _, end := range []struct {
+		item  string
+		class fault.Class
+	}{{"CHECK_CONN_SRC", fault.SourceUnreachable}, {"CHECK_CONN_DEST", fault.SinkUnreachable}} {
+		i := slices.IndexFunc(r.Findings, func(f precheck.Finding) bool { return f.Item == end.item && f.Level == precheck.Failed })
+		if i >= 0 {
+			f := r.Findings[i]
+			return errors.Join(c.showReport(r), fault.New(end.class, f.Remedy, "precheck: %s", f.What))
 		}
 	}
-	return errors.Join(c.showReport(r), fault.New(class, remedyBlocked, "task %s is blocked by its precheck", r.Task))
+	return errors.Join(c.showReport(r), blockedBy(r))
+}
+
+// blockedBy counts what blocks a task.
+func blockedBy(r *precheck.Report) error {
+	failed, open := r.Count(precheck.Failed), 0
+	for _, f := range r.Findings {
+		if f.Level == precheck.Warning && !f.Accepted {
+			open++
+		}
+	}
+	return fault.New(fault.Blocked, "mend what the findings name, as they say, and run it again",
+		"task %s is blocked by its precheck: %d failed, %d warnings not accepted", r.Task, failed, open)
 }

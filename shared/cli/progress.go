@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,9 +35,7 @@ type progress struct {
 	begun time.Time
 	shown Progress
 	rate  rate
-	base  int64     // rows of this phase that were there before this run
 	lapse time.Time // when the lease in the way lapses; zero when none is
-	over  bool
 }
 
 // Progress is what shows of a run at one moment. A JSON line has it; fields that don't belong to the phase are absent.
@@ -71,7 +70,6 @@ func newProgress(c *console, name string, log *slog.Logger) *progress {
 func (p *progress) resume(s status.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.base = s.Snapshot.Rows
 	p.shown.Rows, p.shown.ChunksDone = s.Snapshot.Rows, s.Snapshot.ChunksDone
 	if s.Checkpoint != nil {
 		p.shown.Seq, p.shown.Epoch, p.shown.Checkpoint = s.Checkpoint.Committed.Seq, s.Checkpoint.Epoch, s.Checkpoint.N
@@ -141,6 +139,7 @@ func (p *progress) leave(phase string, now time.Time) {
 		p.phase = ""
 	}
 	p.mu.Unlock()
+	p.console.screen.clear()
 	p.announce(phase, "done", now)
 }
 
@@ -195,12 +194,12 @@ func (p *progress) tailed() {
 
 // draining says what the first signal does.
 func (p *progress) draining() {
-	p.mu.Lock()
-	over := p.over
-	p.mu.Unlock()
-	if !over {
-		p.notice("draining, once more to quit at once")
+	const notice = "draining, once more to quit at once"
+	if p.console.ErrTerminal {
+		p.notice(notice)
+		return
 	}
+	p.log.Info(notice)
 }
 
 func (p *progress) seq() int64 {
@@ -210,10 +209,4 @@ func (p *progress) seq() int64 {
 }
 
 // step is a function's step.
-func step(function string) string {
-	const prefix = "slipway-"
-	if len(function) > len(prefix) && function[:len(prefix)] == prefix {
-		return function[len(prefix):]
-	}
-	return function
-}
+func step(function string) string { return strings.TrimPrefix(function, "slipway-") }

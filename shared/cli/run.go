@@ -99,7 +99,7 @@ func (c *console) resume(ctx context.Context, t *target, p *progress) error {
 	if err != nil {
 		return err
 	}
-	s, err := status.Read(ctx, st, time.Now())
+	s, err := status.Read(ctx, st, c.Now())
 	if err != nil {
 		return storeFault(err)
 	}
@@ -124,7 +124,7 @@ func (c *console) ended(ctx context.Context, t *target, s *steps, err error) err
 	}
 	seq := s.progress.seq()
 	if c.json() {
-		return c.emit(EndMessage{Message{"end"}, t.name, outcome, seq, time.Now().UTC()})
+		return c.emit(EndMessage{Message{"end"}, t.name, outcome, seq, c.Now().UTC()})
 	}
 	if outcome == "drained" {
 		fmt.Fprintf(c.screen, "drained: everything taken on is delivered and committed, up to seq %s; the same command goes on from here\n", grouped(seq))

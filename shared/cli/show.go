@@ -121,7 +121,11 @@ func (s Progress) line(took time.Duration) string {
 	head := fmt.Sprintf("  %-8s  ", s.Phase)
 	switch {
 	case s.Phase == "snapshot":
-		line := head + fmt.Sprintf("%s of about %s rows  %s rows/s", grouped(s.Rows), grouped(max(s.RowsEstimate, s.Rows)), grouped(int64(s.RowsPerSecond)))
+		line := head + grouped(s.Rows)
+		if s.RowsEstimate >= s.Rows { // the server's guess can be far off
+			line += " of about " + grouped(s.RowsEstimate)
+		}
+		line += fmt.Sprintf(" rows  %s rows/s", grouped(int64(s.RowsPerSecond)))
 		if s.EtaSeconds > 0 {
 			line += "  ETA " + seconds(s.EtaSeconds).String()
 		}

@@ -33,7 +33,7 @@ func (c *console) statusCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			s, err := status.Read(ctx, st, time.Now())
+			s, err := status.Read(ctx, st, c.Now())
 			if err != nil {
 				return storeFault(err)
 			}
@@ -59,7 +59,7 @@ func (c *console) showStatus(s status.Status) error {
 	rows := [][]string{{"task", s.Task}, {"phase", phase}, {"", s.Reason}}
 	if len(s.Snapshot.Tables) > 0 {
 		rows = append(rows, []string{"snapshot", fmt.Sprintf("%s rows of about %s, %d of %d chunks",
-			grouped(s.Snapshot.Rows), grouped(max(s.Snapshot.RowsEstimate, s.Snapshot.Rows)), s.Snapshot.ChunksDone, s.Snapshot.Chunks)})
+			grouped(s.Snapshot.Rows), grouped(s.Snapshot.RowsEstimate), s.Snapshot.ChunksDone, s.Snapshot.Chunks)})
 	}
 	if cp := s.Checkpoint; cp != nil {
 		rows = append(rows, checkpointRows(cp)...)
@@ -88,7 +88,7 @@ func checkpointRows(cp *status.Checkpoint) [][]string {
 		rows = append(rows, []string{"", fmt.Sprintf("%s:%d", cp.Committed.File, cp.Committed.Pos)})
 	}
 	if cp.Prepared > 0 {
-		rows = append(rows, []string{"prepared", fmt.Sprintf("%d XA transactions wait for their end", cp.Prepared)})
+		rows = append(rows, []string{"prepared", fmt.Sprintf("XA transactions that wait for their end: %d", cp.Prepared)})
 	}
 	for _, name := range cp.Again {
 		rows = append(rows, []string{"again", name})
