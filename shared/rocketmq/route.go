@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	v2 "github.com/apache/rocketmq-clients/golang/v5/protocol/v2"
 	"google.golang.org/grpc/codes"
@@ -36,8 +37,10 @@ const probeTopic = "slipway-probe"
 func (c *Client) probe(ctx context.Context) error {
 	_, err := c.Topic(ctx, probeTopic)
 	if e, ok := errors.AsType[*RefusedError](err); ok {
-		if e.Code == v2.Code_FORBIDDEN.String() {
-			return nil // known user; that it may not see this topic means nothing
+		// A known user that may not see this topic: which means nothing. Brokers say so
+		// by either code; an unknown user never gets to a question of permission.
+		if e.Code == v2.Code_FORBIDDEN.String() || strings.Contains(e.Error(), "has no permission to access") {
+			return nil
 		}
 		e.Topic = ""
 	}

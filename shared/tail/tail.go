@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -159,6 +160,7 @@ func (t *Tail) run(ctx context.Context, plan *snapshot.Plan) (Result, error) {
 	stop, stopped := context.WithCancel(work) // ends lanes and committer once all is done
 	g.Go(func() error { return s.lanes.Run(stop) })
 	g.Go(func() error { return s.committer.run(stop) })
+	g.Go(func() error { t.prune(stop); return nil })
 	var result Result
 	g.Go(func() error {
 		defer stopped()
@@ -178,6 +180,21 @@ func (t *Tail) run(ctx context.Context, plan *snapshot.Plan) (Result, error) {
 	return result, nil
 }
 
+// prune thins the chain out now and then (rule C3). It can wait: a failure is
+// only told.
+func (t *Tail) prune(ctx context.Context) {
+	for wait := time.Minute; ; wait = time.Hour {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		if err := t.lease.Prune(ctx); err != nil && ctx.Err() == nil {
+			t.cfg.Logger.Warn("old checkpoints could not be thinned out", "error", err)
+		}
+	}
+}
+
 // follow reads until something ends it, then drains.
 func (t *Tail) follow(ctx, work context.Context, s *session, kill context.CancelCauseFunc) (Result, error) {
 	reading, stop := context.WithCancel(work)
@@ -188,9 +205,9 @@ func (t *Tail) follow(ctx, work context.Context, s *session, kill context.Cancel
 	defer context.AfterFunc(reading, func() {
 		time.AfterFunc(2*drainTime, func() { kill(errDrain) })
 	})()
-	var handover bool
+	var handover atomic.Bool
 	if !t.cfg.Deadline.IsZero() {
-		timer := time.AfterFunc(time.Until(t.cfg.Deadline.Add(-handoverMargin)), func() { handover = true; stop() })
+		timer := time.AfterFunc(time.Until(t.cfg.Deadline.Add(-handoverMargin)), func() { handover.Store(true); stop() })
 		defer timer.Stop()
 	}
 	err := s.read(reading)
@@ -209,7 +226,7 @@ func (t *Tail) follow(ctx, work context.Context, s *session, kill context.Cancel
 		return Result{}, err
 	}
 	if len(result.Again) == 0 && !result.Finished {
-		if handover {
+		if handover.Load() {
 			result.Handover = t.lease.Epoch() + 1
 		} else {
 			result.Interrupted = true
