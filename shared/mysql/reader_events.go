@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/go-mysql-org/go-mysql/replication"
 	"github.com/google/uuid"
@@ -22,8 +23,15 @@ type tableMap struct {
 }
 
 // HandleEvent takes one event off the stream. It is called by go-mysql, on the
-// goroutine that reads the connection.
-func (r *Reader) HandleEvent(e *replication.BinlogEvent) error {
+// goroutine that reads the connection. That library takes a panic for a lost
+// connection, and the event in which it arose for handled: here it ends Run.
+func (r *Reader) HandleEvent(e *replication.BinlogEvent) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fault.New(fault.Internal, "report this as a bug", "transaction %s at %s:%d: panic: %v\n%s", r.tx.gtid, r.log.File, r.log.Pos, p, debug.Stack())
+			r.failure = err
+		}
+	}()
 	r.moved = true
 	if err := r.handle(e, e.Header.LogPos, int64(e.Header.Timestamp)*1000); err != nil {
 		if r.failure == nil {
