@@ -215,3 +215,6 @@ func fails(t *testing.T, report checker.Report) {
 	}
 	t.Logf("%d violations %v, %d differences", report.ViolationCount, report.ByRule, report.DifferenceCount)
 }
+
+// oneLane makes the task send everything along one way.
+func oneLane(m *apptest.Migration) { m.YAML += "lanes: 1\n" }

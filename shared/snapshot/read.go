@@ -152,7 +152,7 @@ func (w *Worker) definition(ctx context.Context, conn *mysql.Conn, gen *Generati
 	if err != nil {
 		return nil, err
 	}
-	if !sameKey(t, gen.Table) {
+	if !SameKey(t, gen.Table) {
 		return nil, &voidError{Void{Reason: "the key of the table changed"}}
 	}
 	if reflect.DeepEqual(t, gen.Table) {
@@ -161,7 +161,9 @@ func (w *Worker) definition(ctx context.Context, conn *mysql.Conn, gen *Generati
 	return t, nil
 }
 
-func sameKey(a, b *change.Table) bool {
+// SameKey tells whether keys of two definitions of a table compare with each
+// other: the columns have the same names, types and collations.
+func SameKey(a, b *change.Table) bool {
 	if len(a.Key) != len(b.Key) {
 		return false
 	}

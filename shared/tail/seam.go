@@ -34,6 +34,10 @@ type tableSeam struct {
 	tx  change.GTID
 	in  []uint8
 	inB uint8
+	// keyed is the definition last looked at, same whether its key is that of the
+	// chunks' bounds.
+	keyed *change.Table
+	same  bool
 }
 
 // loadSeams reads the newest generation's seam of every table of the plan.
@@ -103,6 +107,12 @@ func (s *seams) holds(table *change.Table, key change.Row, g change.GTID) (yes, 
 	}
 	switch t.Mode {
 	case snapshot.Ranges:
+		if !t.sameKey(table) {
+			// A key that changed while chunks were read made them void: so all were read
+			// on one side of the change.
+			yes = t.inAll(g)
+			break
+		}
 		i := sort.Search(len(t.Chunks), func(i int) bool { return t.order.Compare(key, t.Chunks[i].UpTo) <= 0 })
 		if i == len(t.Chunks) {
 			return false, false // above the planned maximum: the tail's
@@ -113,6 +123,24 @@ func (s *seams) holds(table *change.Table, key change.Row, g change.GTID) (yes, 
 		maybe = t.Upper.Contains(g)
 	}
 	return yes, yes || maybe
+}
+
+// sameKey tells whether keys of this definition compare with the bounds.
+func (t *tableSeam) sameKey(table *change.Table) bool {
+	if t.keyed != table {
+		t.keyed, t.same = table, snapshot.SameKey(table, t.Definition)
+	}
+	return t.same
+}
+
+// inAll tells whether every chunk holds the transaction.
+func (t *tableSeam) inAll(g change.GTID) bool {
+	for i := range t.Sets {
+		if !t.contains(i, g) {
+			return false
+		}
+	}
+	return len(t.Sets) > 0
 }
 
 // reset forgets the verdicts of the transaction before.
