@@ -128,16 +128,19 @@ func (c *committer) ahead() int64 {
 	return wanted + distance
 }
 
-// lag is how far the task is behind its source: 0 when the source is idle and
-// everything is acknowledged.
+// lag is how far the task is behind its source: the age of the oldest
+// transaction that isn't acknowledged; else of the last one, until the source
+// says that there is nothing more.
 func (c *committer) lag(committedAt int64) time.Duration {
-	if c.s.handler.idle.Load() && c.s.progress.pending() == 0 && c.s.lanes.Oldest() == 0 {
+	since := c.s.progress.oldest()
+	if since == 0 && !c.s.handler.idle.Load() {
+		since = committedAt
+	}
+	if since == 0 {
 		return 0
 	}
-	if committedAt == 0 {
-		return 0
-	}
-	return max(time.Now().Add(c.src.ahead).Sub(time.UnixMilli(committedAt)), 0)
+	// The log has whole seconds: one that is level isn't behind by a fraction.
+	return max(time.Now().Add(c.src.ahead).Sub(time.UnixMilli(since)), time.Millisecond)
 }
 
 // final is the last checkpoint of a run that ends well.

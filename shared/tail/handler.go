@@ -116,7 +116,7 @@ func (h *handler) begin(e mysql.Event) {
 	if e.GTID == h.resume {
 		resumed = h.resumedRows
 	}
-	h.progress.begin(e.GTID, h.seq, resumed)
+	h.progress.begin(e.GTID, h.seq, resumed, e.Time)
 }
 
 func (h *handler) end(e mysql.Event) error {

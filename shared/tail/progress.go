@@ -23,11 +23,13 @@ type progress struct {
 }
 
 // opened is where a transaction begins: the sequence number before its first
-// row, and how many of its rows were acknowledged before this run.
+// row, how many of its rows were acknowledged before this run, and its time in
+// Unix ms (0 when it isn't known).
 type opened struct {
 	gtid    change.GTID
 	base    int64
 	resumed int64
+	time    int64
 }
 
 // mark is a transaction boundary: seq is the last number at it, opened its
@@ -43,18 +45,20 @@ type mark struct {
 }
 
 // newProgress starts at a checkpoint's position, with seq as the number to go
-// on from.
-func newProgress(p state.Position, set change.GTIDSet, uuid string, seq int64) *progress {
+// on from. resumed of the rows of transaction open were acknowledged before: a
+// position that is written before any of it is read must say so again.
+func newProgress(p state.Position, set change.GTIDSet, uuid string, seq int64, open change.GTID, resumed int64) *progress {
 	return &progress{
 		done: mark{seq: seq, pos: mysql.LogPosition{File: p.File, Pos: p.Pos}}, executed: set.Clone(), uuid: uuid,
+		open: opened{gtid: open, base: seq, resumed: resumed},
 	}
 }
 
 // begin opens a transaction; resumed of its rows were acknowledged before.
-func (p *progress) begin(g change.GTID, seq, resumed int64) {
+func (p *progress) begin(g change.GTID, seq, resumed, time int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open = opened{g, seq, resumed}
+	p.open = opened{g, seq, resumed, time}
 }
 
 // end records a boundary. Transactions that needed no delivery join the one
@@ -87,11 +91,15 @@ func (p *progress) idle(pos mysql.LogPosition) {
 	}
 }
 
-// pending tells how many boundaries wait for acknowledgements.
-func (p *progress) pending() int {
+// oldest is the time of the first transaction that isn't wholly acknowledged,
+// 0 when there is none or its time isn't known.
+func (p *progress) oldest() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.marks)
+	if len(p.marks) > 0 {
+		return p.marks[0].opened.time
+	}
+	return p.open.time
 }
 
 // committed gives the position that the low-water mark low reaches, the commit

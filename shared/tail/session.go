@@ -68,7 +68,7 @@ func (t *Tail) newSession(ctx context.Context, plan *snapshot.Plan, sender *deli
 		MaxRows: t.cfg.Task.Packing.MaxRows, MaxBytes: int(t.cfg.Task.Packing.MaxBytes), Budget: t.cfg.Budget,
 	}, h.seq)
 	s.lanes, h.lanes = t.lanes, t.lanes
-	s.progress = newProgress(cp.Committed, position, src.uuid, h.seq)
+	s.progress = newProgress(cp.Committed, position, src.uuid, h.seq, h.resume, h.resumedRows)
 	h.progress = s.progress
 	if !t.cfg.Task.Incremental() {
 		high := seams.high.Clone()
