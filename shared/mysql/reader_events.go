@@ -65,6 +65,8 @@ func (r *Reader) handle(e *replication.BinlogEvent, logPos uint32, ms int64) err
 		return r.begin(&ev.GTIDEvent, e.Header.EventType, ms)
 	case *replication.QueryEvent:
 		return r.query(ev, ms)
+	case *replication.ExecuteLoadQueryEvent:
+		return r.loadQuery(ev, e.RawData, ms)
 	case *replication.XIDEvent:
 		return r.end(Commit, "", ms)
 	case *replication.TableMapEvent:

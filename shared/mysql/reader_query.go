@@ -3,6 +3,7 @@
 package mysql
 
 import (
+	"encoding/binary"
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/replication"
@@ -13,7 +14,8 @@ import (
 // query takes a statement off the log: transaction control is the reader's own
 // business, all else is handed out.
 func (r *Reader) query(ev *replication.QueryEvent, ms int64) error {
-	sql := string(ev.Query)
+	session := sessionOf(ev.StatusVars)
+	sql := session.text(ev.Query)
 	if r.tx.gtid.IsZero() {
 		return fault.New(fault.UnreadableEvent, "", "statement without a GTID at %s:%d", r.log.File, r.log.Pos)
 	}
@@ -46,17 +48,19 @@ func (r *Reader) query(ev *replication.QueryEvent, ms int64) error {
 	case "XA ROLLBACK":
 		return r.end(XARollback, rest, ms)
 	}
-	if r.tx.seen++; r.tx.seen > r.tx.handed {
-		r.tx.handed = r.tx.seen
-		q := &Query{SQL: sql, Database: string(ev.Schema), Parsed: ParseStatement(sql, string(ev.Schema), sqlMode(ev.StatusVars))}
-		if err := r.emit(Event{Kind: Statement, GTID: r.tx.gtid, Time: ms, Query: q}); err != nil {
-			return err
-		}
-	}
-	if r.tx.begun {
-		return nil
+	if err := r.statement(sql, string(ev.Schema), session.mode, ms); err != nil || r.tx.begun {
+		return err
 	}
 	return r.end(Commit, "", ms) // a DDL is a transaction of its own
+}
+
+func (r *Reader) statement(sql, database string, mode uint64, ms int64) error {
+	if r.tx.seen++; r.tx.seen <= r.tx.handed {
+		return nil
+	}
+	r.tx.handed = r.tx.seen
+	q := &Query{SQL: sql, Database: database, Parsed: ParseStatement(sql, database, mode)}
+	return r.emit(Event{Kind: Statement, GTID: r.tx.gtid, Time: ms, Query: q})
 }
 
 // controlVerb recognises transaction control. rest is the statement's xid, in
@@ -93,25 +97,68 @@ func controlVerb(sql string) (verb, rest string) {
 	return "", ""
 }
 
-// sqlMode finds the session's sql_mode in a QueryEvent's status variables:
-// code 1, 8 bytes little endian, behind code 0 (4 bytes). 0 when absent.
-func sqlMode(vars []byte) uint64 {
+// statementSession is what a statement's text depends on (rule T5).
+type statementSession struct {
+	mode    uint64 // sql_mode
+	charset string // of the text; "" when the event doesn't say
+}
+
+// sessionOf reads a QueryEvent's status variables: a code, then a value whose
+// length follows from the code. The server writes those we want first.
+func sessionOf(vars []byte) statementSession {
+	var s statementSession
 	for i := 0; i < len(vars); {
+		value := vars[i+1:]
+		size := 0
 		switch vars[i] {
-		case 0: // Q_FLAGS2_CODE
-			i += 5
-		case 1: // Q_SQL_MODE_CODE
-			if i+9 > len(vars) {
-				return 0
+		case 0: // flags
+			size = 4
+		case 1: // sql_mode
+			size = 8
+			if len(value) >= size {
+				s.mode = binary.LittleEndian.Uint64(value)
 			}
-			var m uint64
-			for k := range 8 {
-				m |= uint64(vars[i+1+k]) << (8 * k)
+		case 3: // auto_increment
+			size = 4
+		case 4: // collations of client, connection and server
+			if len(value) >= 6 {
+				s.charset = collationsByID()[uint64(binary.LittleEndian.Uint16(value))].charset
 			}
-			return m
-		default: // the two above always come first
-			return 0
+			return s
+		case 6: // catalog
+			if len(value) == 0 {
+				return s
+			}
+			size = 1 + int(value[0])
+		default:
+			return s
+		}
+		i += 1 + size
+	}
+	return s
+}
+
+// text gives a statement in UTF-8. What its charset can't explain is dropped:
+// the server has read it all the same.
+func (s statementSession) text(raw []byte) string {
+	if s.charset != "" && s.charset != "binary" {
+		if t, err := DecodeText(s.charset, raw); err == nil {
+			return t
 		}
 	}
-	return 0
+	return strings.ToValidUTF8(string(raw), "")
+}
+
+// loadQuery hands out a LOAD DATA that was logged as a statement. go-mysql
+// leaves its text out: behind the event's header come 26 bytes, the status
+// variables, the database with a zero byte, the text and the checksum.
+func (r *Reader) loadQuery(ev *replication.ExecuteLoadQueryEvent, raw []byte, ms int64) error {
+	const fixed = replication.EventHeaderSize + 26
+	db := fixed + int(ev.StatusVars)
+	text := db + int(ev.SchemaLength) + 1
+	if len(raw) < text+replication.BinlogChecksumLength {
+		return fault.New(fault.UnreadableEvent, "", "LOAD DATA at %s:%d has only %d bytes", r.log.File, r.log.Pos, len(raw))
+	}
+	s := sessionOf(raw[fixed:db])
+	return r.statement(s.text(raw[text:len(raw)-replication.BinlogChecksumLength]), string(raw[db:text-1]), s.mode, ms)
 }
