@@ -155,8 +155,12 @@ func TestD7QueuesAreSortedByBrokerAndNumber(t *testing.T) {
 			id     int32
 			perm   v2.Permission
 		}{
-			{"b", 1, v2.Permission_READ_WRITE}, {"b", 10, v2.Permission_READ_WRITE}, {"a", 0, v2.Permission_WRITE},
-			{"b", 2, v2.Permission_READ_WRITE}, {"a", 1, v2.Permission_READ}, {"b", 0, v2.Permission_READ_WRITE},
+			{"b", 1, v2.Permission_READ_WRITE},
+			{"b", 10, v2.Permission_READ_WRITE},
+			{"a", 0, v2.Permission_WRITE},
+			{"b", 2, v2.Permission_READ_WRITE},
+			{"a", 1, v2.Permission_READ},
+			{"b", 0, v2.Permission_READ_WRITE},
 		} {
 			r.MessageQueues = append(r.MessageQueues, &v2.MessageQueue{
 				Topic: first.GetTopic(), Id: q.id, Permission: q.perm,

@@ -28,7 +28,8 @@ func benchRows(n int) (rows []*change.Change) {
 	for i := range n {
 		rows = append(rows, insert(table, int64(i), change.Row{
 			change.NewUint(uint64(i) + 1e6), change.NewInt(int64(i)), change.NewUint(2), change.NewText("1234.50"),
-			change.NewFloat64(float64(i) * 1.37), change.NewText("2024-02-29 12:34:56.789"), {},
+			change.NewFloat64(float64(i) * 1.37), change.NewText("2024-02-29 12:34:56.789"),
+			{},
 			change.NewText(fmt.Sprintf("customer%d@example.com", i)),
 			change.NewText("leave it at the door, please, and ring the bell twice; the dog is friendly"),
 			change.NewText(`{"gift": true, "tags": ["a", "b"]}`),
