@@ -143,7 +143,14 @@ func (s Progress) attrs() []any {
 	attrs := []any{"phase", s.Phase}
 	switch {
 	case s.Phase == "snapshot":
-		attrs = append(attrs, "rows", s.Rows, "of", s.RowsEstimate, "rowsPerSecond", int64(s.RowsPerSecond), "eta", seconds(s.EtaSeconds))
+		attrs = append(attrs, "rows", s.Rows)
+		if s.RowsEstimate >= s.Rows {
+			attrs = append(attrs, "of", s.RowsEstimate)
+		}
+		attrs = append(attrs, "rowsPerSecond", int64(s.RowsPerSecond))
+		if s.EtaSeconds > 0 {
+			attrs = append(attrs, "eta", seconds(s.EtaSeconds))
+		}
 	case s.WaitingFor != "":
 		attrs = append(attrs, "waitingFor", s.WaitingFor, "epoch", s.Epoch, "left", seconds(s.LeftSeconds))
 	case s.Phase == "tail":
