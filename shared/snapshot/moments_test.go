@@ -53,7 +53,9 @@ const body = "v VARCHAR(200), n INT DEFAULT 0"
 
 func keyTables() []keyed {
 	text := func(n string) string { return fmt.Sprintf("CONCAT(IF(%s %% 4 = 0, 'K', 'k'), LPAD(%s, 6, '0'))", n, n) }
-	one := func(f func(string) string) func(string) []string { return func(n string) []string { return []string{f(n)} } }
+	one := func(f func(string) string) func(string) []string {
+		return func(n string) []string { return []string{f(n)} }
+	}
 	plain := func(n string) string { return n }
 	return []keyed{
 		{"integer", "CREATE TABLE t (id BIGINT PRIMARY KEY, " + body + ")", []string{"id"}, one(plain), snapshot.Ranges},
