@@ -4,7 +4,7 @@
 //
 //   - Trigger: the workflow, after the snapshot, synchronously.
 //   - Input: {"task": "shop"}. A sample is event.json.
-//   - Output: {"more": false, "again": [], "done": false, "epoch": 1}.
+//   - Output: {"more": false, "wait": 0, "again": [], "done": false, "epoch": 1}.
 //   - Idempotency key: the task and its generations. A seam that is sealed is returned as it is.
 //   - Retryable errors: SourceUnreachable, SinkUnreachable, StoreUnreachable, Locked, and a crash (FC.Unknown).
 package main

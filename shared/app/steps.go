@@ -163,7 +163,8 @@ func (a *App) Settle(ctx context.Context, in SettleInput) (SettleOutput, error) 
 	if r.Wait > 0 {
 		a.env.Log.Info("waiting for an invocation that ended unseen", "for", r.Wait)
 	}
-	return SettleOutput{More: r.More || r.Wait > 0, Epoch: r.Epoch}, nil
+	wait := (r.Wait + time.Second - 1) / time.Second // up: a second early would be one more round
+	return SettleOutput{More: r.More, Wait: int(min(wait, MaxWait)), Epoch: r.Epoch}, nil
 }
 
 // Tail follows the binlog until it is interrupted, hands over or needs tables

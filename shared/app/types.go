@@ -89,15 +89,20 @@ type SnapshotOutput struct {
 	More bool `json:"more"`
 }
 
+// MaxWait is the longest pause in seconds that a workflow can make in one state.
+const MaxWait = 300
+
 // SettleInput names the task.
 type SettleInput struct {
 	Task string `json:"task"`
 }
 
-// SettleOutput says what follows the snapshot; the first of More, Again, Done that is set counts.
+// SettleOutput says what follows the snapshot; the first of More, Wait, Again, Done that is set counts.
 type SettleOutput struct {
-	// More is true while chunks are missing or an invocation may still be sending (S10).
+	// More is true while chunks are missing.
 	More bool `json:"more"`
+	// Wait is for how many seconds, at most MaxWait, an invocation that ended unseen may still be sending (S10).
+	Wait int `json:"wait"`
 	// Again lists void tables to plan anew before sealing.
 	Again Tables `json:"again"`
 	// Done is true when a full-only task is complete.

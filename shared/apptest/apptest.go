@@ -217,8 +217,8 @@ func (m *Migration) Settle() int64 {
 	}
 	out, err := m.Process().Settle(m.T.Context(), app.SettleInput{Task: m.Name})
 	m.Must(err)
-	if out.More {
-		m.T.Fatal("settle: chunks are missing")
+	if out.More || out.Wait > 0 {
+		m.T.Fatalf("settle: chunks are missing, or a worker is still at work: %+v", out)
 	}
 	return out.Epoch
 }

@@ -24,10 +24,10 @@ const (
 	noChunks = `{"workers":[],"chunks":0}`
 	read     = `{"more":false}`
 	readMore = `{"more":true}`
-	sealed   = `{"more":false,"again":[],"done":false,"epoch":1}`
-	missing  = `{"more":true,"again":[],"done":false,"epoch":0}`
-	fullDone = `{"more":false,"again":[],"done":true,"epoch":0}`
-	voided   = `{"more":false,"again":["shop.orders"],"done":false,"epoch":0}`
+	sealed   = `{"more":false,"wait":0,"again":[],"done":false,"epoch":1}`
+	missing  = `{"more":true,"wait":0,"again":[],"done":false,"epoch":0}`
+	fullDone = `{"more":false,"wait":0,"again":[],"done":true,"epoch":0}`
+	voided   = `{"more":false,"wait":0,"again":["shop.orders"],"done":false,"epoch":0}`
 	stopped  = `{"again":[],"handover":0,"stopped":true}`
 	hand2    = `{"again":[],"handover":2,"stopped":false}`
 	again    = `{"again":["shop.orders"],"handover":0,"stopped":false}`
@@ -59,12 +59,17 @@ func TestProjectFlow(t *testing.T) {
 			calls: "precheck plan snapshot*2 settle snapshot*2 settle snapshot*2 settle",
 		},
 		{
+			name:   "settle waits for an invocation that ended unseen",
+			settle: []any{`{"more":false,"wait":300,"again":[],"done":false,"epoch":0}`, `{"more":false,"wait":7,"again":[],"done":false,"epoch":0}`, sealed},
+			took:   307 * time.Second, calls: "precheck plan snapshot*2 settle*3 tail",
+		},
+		{
 			name: "settle finds a void generation", settle: []any{voided, fullDone},
 			calls: "precheck plan snapshot*2 settle plan snapshot*2 settle",
 		},
 		{name: "hand-over", tail: []any{hand2, stopped}, calls: "precheck plan snapshot*2 settle tail*2"},
 		{
-			name: "tables again", tail: []any{again, stopped}, settle: []any{sealed, `{"more":false,"again":[],"done":false,"epoch":2}`},
+			name: "tables again", tail: []any{again, stopped}, settle: []any{sealed, `{"more":false,"wait":0,"again":[],"done":false,"epoch":2}`},
 			calls: "precheck plan snapshot*2 settle tail plan snapshot*2 settle tail",
 		},
 		{name: "a tail that does not say why", tail: []any{silent}, calls: "precheck plan snapshot*2 settle tail", code: "TailEnded"},
@@ -148,7 +153,7 @@ func TestC4ProjectFlowBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{t: t, answers: map[string][]any{
 			"slipway-precheck": {clear}, "slipway-plan": {`{"workers":[{"worker":0,"workers":1}],"chunks":1}`}, "slipway-snapshot": {readMore, read},
-			"slipway-settle": {sealed, `{"more":false,"again":[],"done":false,"epoch":3}`},
+			"slipway-settle": {sealed, `{"more":false,"wait":0,"again":[],"done":false,"epoch":3}`},
 			"slipway-tail":   {errors.New("killed"), hand2, again, stopped},
 		}}
 		if _, err := parse(t, project(t)).Run(t.Context(), map[string]any{"task": "shop"}, s, flow.Options{}); err != nil {
