@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"slipway/shared/fc"
+	"slipway/shared/snapshot"
 	"slipway/shared/state"
 )
 
@@ -22,47 +23,30 @@ func TestMigration(t *testing.T) {
 	t.Run("a table is needed again", func(t *testing.T) { tableIsNeededAgain(t, binaries) })
 }
 
-// atFirstDone has act called when the first chunk was delivered and its result is about to be stored, with the worker
-// that did it. The other workers are held back before they begin, so that act knows who that is; they go on afterwards.
-// The result is stored if act returns true.
-func (r *rig) atFirstDone(act func(worker int) bool) {
-	var mu sync.Mutex
-	first := -1
-	release := make(chan struct{})
-	r.bucket.watch(func(key string, body []byte) bool {
+// atFirstDone has act called when worker 0 has delivered its first chunk and is about to store the chunk's result. The
+// other workers are held back before they begin and go on afterwards. The result is stored if act returns true.
+func (r *rig) atFirstDone(act func() bool) {
+	var once sync.Once
+	others := make(chan struct{})
+	r.bucket.watch(func(key string, body []byte) (stored bool) {
 		_, object, _ := strings.Cut(key, "/")
+		stored = true
 		switch {
 		case strings.HasPrefix(object, "workers/") && !strings.HasSuffix(object, ".ended.json"):
 			var inv struct{ Worker int }
 			if err := json.Unmarshal(body, &inv); err != nil {
 				r.T.Errorf("%s: %v", key, err)
 			}
-			mu.Lock()
-			leader := first < 0
-			if leader {
-				first = inv.Worker
-			}
-			mu.Unlock()
-			if !leader {
-				<-release
+			if inv.Worker != 0 {
+				<-others
 			}
 		case strings.HasSuffix(object, ".done.json"):
-			select {
-			case <-release:
-				return true
-			default:
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			select {
-			case <-release:
-				return true
-			default:
-			}
-			defer close(release)
-			return act(first)
+			once.Do(func() {
+				stored = act()
+				close(others)
+			})
 		}
-		return true
+		return stored
 	})
 }
 
@@ -79,8 +63,8 @@ func workerIsKilled(t *testing.T, binaries string) {
 	}
 	r := deploy(t, binaries, statements...)
 	killed := 0
-	r.atFirstDone(func(worker int) bool {
-		run := r.worker(worker)
+	r.atFirstDone(func() bool {
+		run := r.worker(0)
 		run.Kill()
 		killed = run.PID
 		return false
@@ -102,7 +86,7 @@ func workerIsKilled(t *testing.T, binaries string) {
 	if len(retried) != 1 || fc.Classify(retried[0]).Type != fc.TypeUnknown || !strings.Contains(retried[0].Error(), "process exited unexpectedly") {
 		t.Errorf("retried: %v, want just the killed worker", retried)
 	}
-	if !slices.Contains(states, "pause") {
+	if !slices.Contains(states, "rest") {
 		t.Error("settle did not wait for the invocation that ended unseen (S10)")
 	}
 	x.drain()
@@ -142,10 +126,11 @@ func tableIsNeededAgain(t *testing.T, binaries string) {
 		fmt.Sprintf(rows, "wide", 1, 900, "REPEAT('a', 9000)"),
 		fmt.Sprintf(rows, "wide", 901, 1800, "REPEAT('b', 9000)"),
 		fmt.Sprintf(rows, "wide", 1801, 2500, "REPEAT('c', 9000)"),
+		"ANALYZE TABLE wide", // the plan goes by the server's idea of a row's length
 		"CREATE TABLE calm (id INT PRIMARY KEY, n INT)",
 		"INSERT INTO calm VALUES (1, 1), (2, 2)",
 	)
-	r.atFirstDone(func(int) bool {
+	r.atFirstDone(func() bool {
 		r.Exec("TRUNCATE TABLE wide", fmt.Sprintf(rows, "wide", 5001, 5700, "REPEAT('d', 100)"))
 		return true
 	})
@@ -158,10 +143,13 @@ func tableIsNeededAgain(t *testing.T, binaries string) {
 	x := r.execute()
 	x.awaitTail(2)
 	stop()
-	report := x.check("wide", "calm")
-	if report.DDL == 0 || report.Removed+report.Dropped == 0 && report.Full <= 2 {
-		t.Errorf("the table was not read twice:\n%s", report.String())
+	for gen, chunks := range []int{3, 1} {
+		g, err := state.GetJSON[snapshot.Generation](t.Context(), r.store, r.task().GenerationPlan(state.Table(r.Database, "wide"), int64(gen)))
+		if err != nil || g.Chunks() < chunks {
+			t.Errorf("generation %d of the table has %d chunks, want at least %d: %v", gen, g.Chunks(), chunks, err)
+		}
 	}
+	x.check("wide", "calm")
 	states, retried := x.seen()
 	if want := []string{"precheck", "plan", "settle", "tail", "plan", "settle", "tail"}; !slices.Equal(called(states, want), want) {
 		t.Errorf("the flow went %v", states)
@@ -169,8 +157,8 @@ func tableIsNeededAgain(t *testing.T, binaries string) {
 	if len(retried) > 0 {
 		t.Errorf("retried: %v", retried)
 	}
-	if tip := r.tip(t.Context()); tip.Epoch != 2 || tip.Generations[string(state.Table(r.Database, "wide"))] != 1 {
-		t.Errorf("the last checkpoint is %+v, want epoch 2 and generation 1 of the table", tip)
+	if tip := r.tip(t.Context()); tip.Epoch != 2 {
+		t.Errorf("the last tail had epoch %d, want 2", tip.Epoch)
 	}
 	x.drain()
 }

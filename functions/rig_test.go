@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"slipway/shared/checker"
 	"slipway/shared/fc/emulator"
 	"slipway/shared/flow"
+	"slipway/shared/precheck"
 	"slipway/shared/state"
 )
 
@@ -57,7 +59,9 @@ func deploy(t *testing.T, binaries string, statements ...string) *rig {
 	t.Helper()
 	r := &rig{Migration: apptest.New(t, statements...), bucket: openBucket(t), running: map[int]emulator.Running{}}
 	r.store = r.bucket.open(t)
-	r.YAML = strings.Replace(r.YAML, "file:///unused", `"`+r.bucket.url+`"`, 1)
+	r.YAML = strings.NewReplacer(
+		"file:///unused", `"`+r.bucket.url+`"`, "{connection: 1m, other: 30s}", "{connection: 30m, other: 10m}", // as the precheck wants them
+	).Replace(r.YAML)
 	r.Must(r.store.Put(t.Context(), r.Name+"/task.yaml", []byte(r.YAML)))
 	base := emulator.Spec{
 		Env: append(keys(), "SLIPWAY_STATE="+r.bucket.url), Timeout: 2 * time.Minute, Logs: t.Output(), HealthPeriod: time.Second,
@@ -153,7 +157,7 @@ func (x *execution) awaitTail(n int) {
 		select {
 		case <-x.tails:
 		case <-x.done:
-			x.r.T.Fatalf("the flow ended: %v\n%s", x.err, x.r.report())
+			x.r.T.Fatalf("the flow ended: %v; precheck: %+v", x.err, x.r.blockers())
 		case <-time.After(3 * time.Minute):
 			x.r.T.Fatal("no tail was called")
 		}
@@ -211,10 +215,13 @@ func (r *rig) tip(ctx context.Context) state.Checkpoint {
 	return tip
 }
 
-// report is the precheck's, for a test that fails early.
-func (r *rig) report() string {
-	b, err := r.store.Get(context.Background(), r.task().Precheck())
-	return fmt.Sprintf("%s %v", b, err)
+// blockers are what the precheck found wrong, for a flow that ends early.
+func (r *rig) blockers() (list []precheck.Finding) {
+	report, err := state.GetJSON[precheck.Report](context.Background(), r.store, r.task().Precheck())
+	if err != nil {
+		return []precheck.Finding{{What: err.Error()}}
+	}
+	return slices.DeleteFunc(report.Findings, func(f precheck.Finding) bool { return f.Level == precheck.Success })
 }
 
 // writer keeps changing the source until it is stopped; each call of write makes the n-th change.
@@ -232,7 +239,7 @@ func (r *rig) writer(write func(n int) string) (stop func() int) {
 			}
 			select {
 			case <-ctx.Done():
-			case <-time.After(5 * time.Millisecond): // others use the server too
+			case <-time.After(20 * time.Millisecond): // others use the server too
 			}
 		}
 	}()
