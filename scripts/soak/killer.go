@@ -140,6 +140,29 @@ func (m *migration) awaitTail(ctx context.Context, after int64) (epoch int64, er
 	}
 }
 
+// awaitChunk waits until a chunk is stored: from then on the snapshot sends.
+func (m *migration) awaitChunk(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		stored, err := filepath.Glob(filepath.Join(m.dir, "state", "*", "chunks", "*", "*", "*.rows"))
+		if err != nil || len(stored) > 0 {
+			return err
+		}
+		if _, phase, _ := m.current(); phase == "tail" {
+			return nil // it was quicker than we are
+		}
+		if err := m.ended(); err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // killAll kills and starts again, n times: the first in the snapshot, of the others one in four soon after the start, the
 // rest while the tail works, half of them at once after it took over, when it has a backlog.
 func (m *migration) killAll(ctx context.Context, r *rand.Rand, n int) error {
@@ -151,7 +174,10 @@ func (m *migration) killAll(ctx context.Context, r *rand.Rand, n int) error {
 			if err := m.await(ctx, "snapshot"); err != nil {
 				return err
 			}
-			wait = time.Duration(r.Int64N(int64(1200 * time.Millisecond)))
+			if err := m.awaitChunk(ctx); err != nil {
+				return err
+			}
+			wait = time.Duration(r.Int64N(int64(3 * time.Second)))
 		case early: // while it prepares itself, or waits for the lease
 			wait = time.Duration(r.Int64N(int64(4 * time.Second)))
 		default:

@@ -23,7 +23,8 @@ type table struct {
 	between string
 }
 
-// tables are of every kind of key that a snapshot cuts into chunks by.
+// tables are of every kind of key that a snapshot cuts into chunks by; the first two have rows large enough for several
+// chunks.
 func tables() []*table {
 	return []*table{
 		{
@@ -32,7 +33,7 @@ func tables() []*table {
 				changed DATETIME(3), note TEXT`,
 			key: func(r *rand.Rand, n int64, far bool) []any { return []any{number(r, n, far)} },
 			values: func(r *rand.Rand) []any {
-				return []any{word(r), money(r), r.NormFloat64(), moment(r), maybe(r, strings.Repeat(word(r), r.IntN(20)))}
+				return []any{word(r), money(r), r.NormFloat64(), moment(r), maybe(r, strings.Repeat(word(r), r.IntN(200)))}
 			},
 			between: "id BETWEEN ? AND ?",
 		},
@@ -52,7 +53,7 @@ func tables() []*table {
 				return []any{name}
 			},
 			values: func(r *rand.Rand) []any {
-				return []any{maybe(r, word(r)), moment(r)[:10], fmt.Sprintf(`{"n": %d, "a": [%q, null, %g]}`, r.IntN(1000), word(r), r.Float64())}
+				return []any{maybe(r, word(r)), moment(r)[:10], document(r)}
 			},
 		},
 		{
@@ -96,6 +97,14 @@ func money(r *rand.Rand) string {
 
 func moment(r *rand.Rand) string {
 	return time.UnixMilli(1_600_000_000_000 + r.Int64N(100_000_000_000)).UTC().Format("2006-01-02 15:04:05.000")
+}
+
+func document(r *rand.Rand) string {
+	list := make([]string, r.IntN(60))
+	for i := range list {
+		list[i] = fmt.Sprintf("%q", word(r))
+	}
+	return fmt.Sprintf(`{"n": %d, "f": %g, "a": [%s], "": null}`, r.IntN(1000), r.Float64(), strings.Join(list, ", "))
 }
 
 // maybe is v, or at times NULL.
