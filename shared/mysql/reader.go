@@ -54,13 +54,14 @@ type Reader struct {
 	h   func(Event) error
 
 	// Owned by the goroutine of the running dump.
-	read    change.GTIDSet // transactions read to their end
-	uuid    string
-	log     LogPosition
-	tx      openTransaction
-	maps    map[uint64]*tableMap
-	failure error // the handler's error, which ends Run
-	moved   bool  // something was read since the last connect
+	read     change.GTIDSet // transactions read to their end
+	uuid     string
+	log      LogPosition
+	tx       openTransaction
+	maps     map[uint64]*tableMap
+	checksum bool  // events end in one
+	failure  error // the handler's error, which ends Run
+	moved    bool  // something was read since the last connect
 }
 
 // openTransaction is the transaction being read.

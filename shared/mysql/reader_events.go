@@ -52,6 +52,8 @@ func (r *Reader) handle(e *replication.BinlogEvent, logPos uint32, ms int64) err
 		r.log.Pos = uint64(logPos)
 	}
 	switch ev := e.Event.(type) {
+	case *replication.FormatDescriptionEvent:
+		r.checksum = ev.ChecksumAlgorithm == replication.BINLOG_CHECKSUM_ALG_CRC32
 	case *replication.RotateEvent:
 		r.log = LogPosition{File: string(ev.NextLogName), Pos: ev.Position}
 	case *replication.HeartbeatEvent:
@@ -74,6 +76,9 @@ func (r *Reader) handle(e *replication.BinlogEvent, logPos uint32, ms int64) err
 	case *replication.RowsEvent:
 		return r.rows(ev, e.Header.EventType, ms)
 	case *replication.TransactionPayloadEvent:
+		outer := r.checksum
+		defer func() { r.checksum = outer }()
+		r.checksum = false // events in a payload have none of their own
 		for _, inner := range ev.Events {
 			if err := r.handle(inner, logPos, int64(inner.Header.Timestamp)*1000); err != nil {
 				return err
@@ -133,8 +138,9 @@ func (r *Reader) end(kind EventKind, xid string, ms int64) error {
 }
 
 func (r *Reader) tableMap(ev *replication.TableMapEvent, raw []byte) error {
-	if len(raw) > replication.EventHeaderSize {
-		raw = raw[replication.EventHeaderSize:]
+	raw = raw[min(replication.EventHeaderSize, len(raw)):]
+	if r.checksum { // it covers the header, which differs from one event to the next
+		raw = raw[:max(len(raw)-replication.BinlogChecksumLength, 0)]
 	}
 	db, name := string(ev.Schema), string(ev.Table)
 	selected := r.cfg.Tables.Selected(db, name)
