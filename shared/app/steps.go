@@ -111,6 +111,9 @@ func (a *App) Snapshot(ctx context.Context, in SnapshotInput) (SnapshotOutput, e
 	if err != nil {
 		return SnapshotOutput{}, err
 	}
+	if err := plan.Fits(j.task); err != nil {
+		return SnapshotOutput{}, err
+	}
 	for topic, want := range plan.Queues {
 		if err := tail.AwaitQueues(ctx, a.queues(j), topic, want, a.env.Log, time.Duration(j.task.Retry.Connection)); err != nil {
 			return SnapshotOutput{}, err

@@ -20,6 +20,7 @@ import (
 	"slipway/shared/fault"
 	"slipway/shared/mysql"
 	"slipway/shared/state"
+	"slipway/shared/task"
 )
 
 // Plan is plan.json: what a task's run is pinned to. It is created once,
@@ -47,11 +48,11 @@ type TableName struct {
 	Name     string `json:"name"`
 }
 
-// String joins the name with a dot; a dot in a part is doubled, so that
-// ParseTableName can tell.
-func (n TableName) String() string {
-	return strings.ReplaceAll(n.Database, ".", "..") + "." + strings.ReplaceAll(n.Name, ".", "..")
-}
+// String joins the name with a dot; a dot in a part has a backslash before it,
+// so that ParseTableName can tell.
+func (n TableName) String() string { return escapeDots(n.Database) + "." + escapeDots(n.Name) }
+
+func escapeDots(s string) string { return strings.NewReplacer(`\`, `\\`, ".", `\.`).Replace(s) }
 
 // Key is the name in object keys.
 func (n TableName) Key() state.TableKey { return state.Table(n.Database, n.Name) }
@@ -184,6 +185,16 @@ func LoadPlan(ctx context.Context, t *state.Task) (*Plan, error) {
 	return &p, nil
 }
 
+// Fits refuses a task file that would shape messages otherwise than the one the
+// plan was made for (rule C6).
+func (p *Plan) Fits(t *task.Task) error {
+	if p.ConfigHash == t.Hash() {
+		return nil
+	}
+	return fault.New(fault.CheckpointUnusable, "undo the change of the task file, or start the task under a new name",
+		"the task file changed what shapes messages (objects, format, order, lanes, topics, timezone) since the task began")
+}
+
 // LatestGeneration reads the newest generation of a table; nil when there is
 // none.
 func LatestGeneration(ctx context.Context, t *state.Task, name TableName) (*Generation, error) {
@@ -217,20 +228,23 @@ func chunkName(n, k int) string {
 	return fmt.Sprintf("%d+%d", n, k)
 }
 
-// ParseTableName reads what TableName.String wrote. Names with dots in them are
-// written with the dot doubled.
+// ParseTableName reads what TableName.String wrote.
 func ParseTableName(s string) (TableName, error) {
+	parts := []string{""}
 	for i := 0; i < len(s); i++ {
-		if s[i] != '.' {
-			continue
-		}
-		if i+1 < len(s) && s[i+1] == '.' {
+		last := &parts[len(parts)-1]
+		switch {
+		case s[i] == '.':
+			parts = append(parts, "")
+		case s[i] == '\\' && i+1 < len(s):
 			i++
-			continue
+			*last += s[i : i+1]
+		default:
+			*last += s[i : i+1]
 		}
-		return TableName{undot(s[:i]), undot(s[i+1:])}, nil
 	}
-	return TableName{}, fmt.Errorf("table name %q: expected database.table", s)
+	if len(parts) != 2 || parts[0] == "" || parts[1] == "" {
+		return TableName{}, fmt.Errorf(`table name %q: expected database.table, dots inside a name written \.`, s)
+	}
+	return TableName{parts[0], parts[1]}, nil
 }
-
-func undot(s string) string { return strings.ReplaceAll(s, "..", ".") }

@@ -60,9 +60,8 @@ func (p *Planner) Plan(ctx context.Context) (*Plan, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if plan.ConfigHash != p.cfg.Task.Hash() {
-		return nil, 0, fault.New(fault.CheckpointUnusable, "undo the change of the task file, or start the task under a new name",
-			"the task file changed what shapes messages (objects, format, order, lanes, topics, timezone) since the task began")
+	if err := plan.Fits(p.cfg.Task); err != nil {
+		return nil, 0, err
 	}
 	conn, err := mysql.Connect(ctx, p.cfg.Source)
 	if err != nil {

@@ -244,11 +244,7 @@ func (t *Tail) plan(ctx context.Context) (*snapshot.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if plan.ConfigHash != t.cfg.Task.Hash() {
-		return nil, fault.New(fault.CheckpointUnusable, "undo the change of the task file, or start the task under a new name",
-			"the task file changed what shapes messages (objects, format, order, lanes, topics, timezone) since the task began")
-	}
-	return plan, nil
+	return plan, plan.Fits(t.cfg.Task)
 }
 
 // owedGenerations lists the tables a tail before this one asked for and which
