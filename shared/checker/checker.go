@@ -110,6 +110,9 @@ func (c *Checker) Add(m Message) {
 		if d.bag && ch.replay {
 			continue // the seam of a keyless table is not exact (S7), its rows are marked
 		}
+		if d.row < v.repeated {
+			continue // D6 applies a message whole; the new rows behind are held against it
+		}
 		if len(c.doubts) < maxDoubts {
 			c.doubts = append(c.doubts, pendingDoubt{d, at})
 		} else {

@@ -59,6 +59,7 @@ type doubt struct {
 	// absent: there was no image before. bag: the table has no key.
 	absent, bag bool
 	from, to    int64
+	row         int // in its message
 	detail      string
 }
 
@@ -159,7 +160,7 @@ func (t *table) keyOf(l *layout, row []Value, image string, store bool) string {
 
 // row applies row i of a message and tells whether it fitted what was there.
 func (t *table) row(c *change, i int, l *layout) (doubt, bool) {
-	fits, d := true, doubt{table: t.name, bag: t.keyless, to: c.lastSeq}
+	fits, d := true, doubt{table: t.name, bag: t.keyless, to: c.lastSeq, row: i}
 	say := func(r *stored, format string, a ...any) {
 		fits, d.absent, d.from = false, r == nil, -1
 		if r != nil {

@@ -54,6 +54,9 @@ type verdict struct {
 	// copied: all its rows were delivered before, as far as can be told. known: a
 	// message with this id was.
 	copied, known bool
+	// repeated counts the rows at a message's start that were delivered before,
+	// when the rest is new.
+	repeated int
 	// late: an unmarked copy, as a frozen process may leave it.
 	late  bool
 	wrong []finding
@@ -150,7 +153,7 @@ func (s *streams) seeIncremental(c *change, l *lane, id uint64, was place, v *ve
 		v.copied = true
 		l.next = at + len(c.digests)
 		if l.next > len(l.digests) { // packed with rows that are new
-			v.copied = false
+			v.copied, v.repeated = false, len(l.digests)-at
 			l.parts = append(l.parts, part{seq: end + 1, lastSeq: c.lastSeq, start: len(l.digests)})
 			l.digests = append(l.digests, c.digests[len(l.digests)-at:]...)
 		}
