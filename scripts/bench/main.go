@@ -17,6 +17,8 @@ import (
 	"os"
 	"os/signal"
 	"text/tabwriter"
+
+	"slipway/shared/fc"
 )
 
 func main() {
@@ -29,6 +31,7 @@ func main() {
 	defer stop()
 	var err error
 	if *child != "" {
+		fc.LimitMemory()
 		err = runChild(ctx, *child)
 	} else {
 		err = bench(ctx, *rows, *transactions, *asJSON)

@@ -14,6 +14,7 @@ import (
 	"slipway/shared/app"
 	"slipway/shared/cli/status"
 	"slipway/shared/fault"
+	"slipway/shared/fc"
 	"slipway/shared/flow"
 	"slipway/shared/tail"
 )
@@ -64,6 +65,7 @@ type EndMessage struct {
 
 // run executes the workflow.
 func (c *console) run(ctx context.Context, t *target, workers int) error {
+	fc.LimitMemory()
 	log := c.logger().With("task", t.name)
 	p := newProgress(c, t.name, log)
 	a, err := app.New(ctx, app.Env{

@@ -38,6 +38,7 @@ func Container[A Probes, In, Out any](name string, open Open[A], step func(A, co
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop) // from now on signals have their default effect
+	LimitMemory()
 	port := os.Getenv("FC_SERVER_PORT")
 	if port == "" {
 		port = "9000"

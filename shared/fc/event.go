@@ -25,6 +25,7 @@ func Event[A, In, Out any](name string, open Open[A], step func(A, context.Conte
 	if os.Getenv("FC_RUNTIME_API") == "" {
 		return errors.New("FC_RUNTIME_API is not set: this binary runs inside Function Compute; on a laptop use `slipway run`")
 	}
+	LimitMemory()
 	f := newFunction(newRuntime(name), open, step)
 	sdk.RegisterInitializerFunction(f.initialize)
 	sdk.Start(f.serve)
