@@ -94,35 +94,6 @@ func gather(ctx context.Context, t *state.Task, gen *Generation) (*Seam, error) 
 	return s, nil
 }
 
-// lastSender is how long an invocation without a recorded end may still send.
-func lastSender(ctx context.Context, t *state.Task, now time.Time) (time.Duration, error) {
-	ended := map[string]bool{}
-	var open []string
-	for key, err := range t.Store.List(ctx, t.Workers(), "") {
-		if err != nil {
-			return 0, err
-		}
-		id := strings.TrimSuffix(strings.TrimPrefix(key, t.Workers()), ".json")
-		if e, ok := strings.CutSuffix(id, ".ended"); ok {
-			ended[e] = true
-		} else {
-			open = append(open, id)
-		}
-	}
-	var wait time.Duration
-	for _, id := range open {
-		if ended[id] {
-			continue
-		}
-		inv, err := state.GetJSON[Invocation](ctx, t.Store, t.Worker(id))
-		if err != nil {
-			return 0, err
-		}
-		wait = max(wait, inv.Deadline.Add(time.Duration(inv.GraceMillis)*time.Millisecond).Sub(now))
-	}
-	return wait, nil
-}
-
 // seal writes the seams, then the first checkpoint. A crash between the two
 // leaves seams that the next call finds equal.
 func seal(ctx context.Context, t *state.Task, chain *state.Chain, plan *Plan, seams []*Seam) (SettleResult, error) {

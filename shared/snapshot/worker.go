@@ -39,9 +39,9 @@ type WorkerConfig struct {
 	ServerID uint32
 	// Patience bounds how long a lost connection is tried again.
 	Patience time.Duration
-	// SendTimeout and AmbiguousWait are recorded with the deadline (rule S10).
-	SendTimeout, AmbiguousWait time.Duration
-	Logger                     *slog.Logger
+	// SendTimeout is how long one send may take.
+	SendTimeout time.Duration
+	Logger      *slog.Logger
 	// Progress, when set, is called after each chunk.
 	Progress func(Done)
 	Hooks    Hooks
@@ -72,28 +72,10 @@ func NewWorker(cfg WorkerConfig) *Worker {
 	return &Worker{cfg: cfg}
 }
 
-// Invocation is workers/<id>.json: until when an invocation may send. A tail
-// starts only after it (rule S10), or after <id>.ended.json says that nothing
-// of it is in flight.
-type Invocation struct {
-	ID       string    `json:"id"`
-	Worker   int       `json:"worker"`
-	Deadline time.Time `json:"deadline"`
-	// Grace is how long after the deadline a message of it may still be stored,
-	// in ms.
-	GraceMillis int64 `json:"graceMillis"`
-}
-
 // Run takes chunks n with n mod workers == worker until none is left or the
-// deadline nears; more says that some are left. id names the invocation and is
-// new for every one.
-func (w *Worker) Run(ctx context.Context, id string, worker, workers int, deadline time.Time) (more bool, err error) {
-	t := w.cfg.Task
-	inv := Invocation{ID: id, Worker: worker, Deadline: deadline, GraceMillis: (w.cfg.SendTimeout + w.cfg.AmbiguousWait).Milliseconds()}
-	if err := state.CreateJSON(ctx, t.Store, t.Worker(id), inv); err != nil {
-		return false, fmt.Errorf("record the invocation: %w", err)
-	}
-	plan, err := LoadPlan(ctx, t)
+// tenure's deadline nears; more says that some are left.
+func (w *Worker) Run(ctx context.Context, tenure *Tenure, worker, workers int) (more bool, err error) {
+	plan, err := LoadPlan(ctx, w.cfg.Task)
 	if err != nil {
 		return false, err
 	}
@@ -102,18 +84,20 @@ func (w *Worker) Run(ctx context.Context, id string, worker, workers int, deadli
 		return false, err
 	}
 	// Sending stops at the deadline, whatever hangs.
-	sendCtx, cancel := context.WithDeadline(ctx, deadline.Add(-w.cfg.SendTimeout))
+	sendCtx, cancel := context.WithCancel(ctx)
+	if left, ok := tenure.left(); ok {
+		sendCtx, cancel = context.WithTimeout(ctx, left-w.cfg.SendTimeout)
+	}
 	defer cancel()
 	if len(todo) > 0 {
-		more, err = w.work(sendCtx, plan, todo, deadline)
+		more, err = w.work(sendCtx, plan, todo, tenure)
 	}
 	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(sendCtx), context.DeadlineExceeded) {
 		more, err = true, nil // what it was at is taken up from its objects
 	}
 	if w.cfg.Sender.Unresolved() == 0 {
-		ended := state.CreateJSON(context.WithoutCancel(ctx), t.Store, t.Worker(id+".ended"), inv)
-		if err == nil && ended != nil {
-			err = fmt.Errorf("record the invocation's end: %w", ended)
+		if ended := tenure.end(context.WithoutCancel(ctx)); err == nil {
+			err = ended
 		}
 	}
 	return more, err
@@ -159,7 +143,7 @@ type stored struct {
 }
 
 // work runs the two stages: reading and storing, and behind it sending.
-func (w *Worker) work(ctx context.Context, plan *Plan, todo []assignment, deadline time.Time) (more bool, err error) {
+func (w *Worker) work(ctx context.Context, plan *Plan, todo []assignment, tenure *Tenure) (more bool, err error) {
 	if err := w.start(ctx, plan); err != nil {
 		return false, err
 	}
@@ -167,11 +151,12 @@ func (w *Worker) work(ctx context.Context, plan *Plan, todo []assignment, deadli
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.watcher.Run(watching) })
+	g.Go(func() error { return tenure.hold(watching) })
 	ready := make(chan *stored, 1)
 	g.Go(func() error {
 		defer close(ready)
 		for _, a := range todo {
-			if time.Until(deadline) < w.margin(deadline) {
+			if left, ok := tenure.left(); ok && left < w.margin() {
 				more = true
 				return nil
 			}
@@ -195,7 +180,7 @@ func (w *Worker) work(ctx context.Context, plan *Plan, todo []assignment, deadli
 }
 
 // margin is how much time a chunk must have left to be begun.
-func (w *Worker) margin(time.Time) time.Duration { return w.cfg.SendTimeout + 20*time.Second }
+func (w *Worker) margin() time.Duration { return w.cfg.SendTimeout + 20*time.Second }
 
 // start opens the binlog beside the chunks.
 func (w *Worker) start(ctx context.Context, plan *Plan) error {
