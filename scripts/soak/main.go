@@ -31,6 +31,9 @@ func main() {
 	case err == nil:
 	case errors.Is(err, errFound):
 		os.Exit(1) // the report has said what
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "soak: stopped; nothing is left running")
+		os.Exit(130)
 	default:
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(2)
@@ -65,7 +68,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	found, err := s.run(ctx)
-	return errors.Join(err, s.close(found || err != nil), verdict(found))
+	return errors.Join(err, s.close(found || err != nil && ctx.Err() == nil), verdict(found))
 }
 
 // errFound says that the checker found something.
