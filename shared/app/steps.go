@@ -15,9 +15,6 @@ import (
 	"slipway/shared/tail"
 )
 
-// localTime is how long an invocation may run where no platform sets a deadline.
-const localTime = time.Hour
-
 // Precheck looks for what would stop the task later, and stores the report.
 func (a *App) Precheck(ctx context.Context, in PrecheckInput) (PrecheckOutput, error) {
 	report, err := a.Report(ctx, in.Task, nil)
@@ -119,17 +116,13 @@ func (a *App) Snapshot(ctx context.Context, in SnapshotInput) (SnapshotOutput, e
 			return SnapshotOutput{}, err
 		}
 	}
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(localTime)
-	}
+	deadline, _ := ctx.Deadline()
 	terms := a.terms()
-	sender, closeSender, err := a.sender(ctx, j, func() error {
-		if time.Until(deadline) < terms.SendTimeout {
-			return errors.New("the invocation's deadline is near")
-		}
-		return nil
-	})
+	tenure, err := snapshot.BeginTenure(ctx, j.state, invocation(), in.Worker.Worker, deadline, terms.SendTimeout, terms.AmbiguousWait)
+	if err != nil {
+		return SnapshotOutput{}, err
+	}
+	sender, closeSender, err := a.sender(ctx, j, tenure.Check)
 	if err != nil {
 		return SnapshotOutput{}, err
 	}
@@ -138,13 +131,13 @@ func (a *App) Snapshot(ctx context.Context, in SnapshotInput) (SnapshotOutput, e
 		Task: j.state, Source: j.source, Pipeline: j.pipe, Sender: sender,
 		MaxRows: j.task.Packing.MaxRows, MaxBytes: int(j.task.Packing.MaxBytes), ChunkBytes: a.env.Tune.ChunkBytes,
 		ServerID: replicaID(), Patience: time.Duration(j.task.Retry.Connection),
-		SendTimeout: terms.SendTimeout, AmbiguousWait: terms.AmbiguousWait, Logger: a.env.Log,
+		SendTimeout: terms.SendTimeout, Logger: a.env.Log,
 		Hooks: a.env.Tune.SnapshotHooks, Faults: a.env.Tune.SnapshotFaults,
 	}
 	if a.env.Progress != nil {
 		cfg.Progress = a.env.Progress.Chunk
 	}
-	more, err := snapshot.NewWorker(cfg).Run(ctx, invocation(), in.Worker.Worker, in.Workers, deadline)
+	more, err := snapshot.NewWorker(cfg).Run(ctx, tenure, in.Worker.Worker, in.Workers)
 	return SnapshotOutput{More: more}, err
 }
 
