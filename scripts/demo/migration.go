@@ -15,10 +15,11 @@ import (
 // migration is `slipway run`, and what it has told so far.
 type migration struct {
 	mu      sync.Mutex
-	program *rig.Program
+	process *rig.Program
 	last    rig.Line
 	news    chan struct{} // closed and renewed with every line
 	phase   time.Time     // when the phase began
+	watched bool          // what slipway tells is shown
 	rows    int64         // of the snapshot, as the server guesses
 }
 
@@ -26,7 +27,7 @@ type migration struct {
 func (m *migration) running() *rig.Program {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.program
+	return m.process
 }
 
 func (d *demo) log() string { return filepath.Join(d.dir, "slipway.log") }
@@ -34,30 +35,38 @@ func (d *demo) log() string { return filepath.Join(d.dir, "slipway.log") }
 // start runs slipway on the task.
 func (d *demo) start() error {
 	d.mu.Lock()
-	d.news, d.last = make(chan struct{}), rig.Line{}
+	d.news, d.last, d.watched = make(chan struct{}), rig.Line{}, true
 	d.mu.Unlock()
 	p, err := rig.Run(d.program, d.log(), d.bucket.env(), d.heard, "run", "--output", "json", d.file)
 	if err != nil {
 		return err
 	}
 	d.mu.Lock()
-	d.migration.program = p
+	d.process = p
 	d.mu.Unlock()
 	return nil
 }
 
-// heard shows each line that slipway prints.
+// heard takes each line that slipway prints.
 func (d *demo) heard(l rig.Line) {
 	d.mu.Lock()
-	if l.Type == "phase" && l.Edge == "begins" {
+	switch {
+	case l.Type == "phase" && l.Edge == "begins":
 		d.phase = time.Now()
+	case l.Type == "progress":
+		d.last, d.rows = l, max(d.rows, l.RowsEstimate)
 	}
-	begun, rows := d.phase, d.rows
-	if l.Type == "progress" {
-		d.last = l
-		d.rows = max(d.rows, l.RowsEstimate)
-	}
+	begun, rows, watched := d.phase, d.rows, d.watched
+	close(d.news)
+	d.news = make(chan struct{})
 	d.mu.Unlock()
+	if watched {
+		d.show(l, begun, rows)
+	}
+}
+
+// show shows a line in the demo's own words.
+func (d *demo) show(l rig.Line, begun time.Time, rows int64) {
 	switch {
 	case l.Type == "phase" && l.Edge == "begins":
 		d.page.now("%s", l.Phase)
@@ -65,17 +74,21 @@ func (d *demo) heard(l rig.Line) {
 		d.page.done("snapshot", since(begun), "about "+grouped(rows)+" rows")
 	case l.Type == "phase":
 		d.page.done(l.Phase, since(begun))
-	case l.Type == "progress" && l.WaitingFor != "":
+	case l.Type != "progress":
+	case l.WaitingFor != "":
 		d.page.now("the tail waits for the lease of its predecessor to lapse, %.0f s", l.LeftSeconds)
-	case l.Type == "progress" && l.Phase == "snapshot":
+	case l.Phase == "snapshot":
 		d.page.now("snapshot  %s of about %s rows, %s rows/s", grouped(l.Rows), grouped(l.RowsEstimate), grouped(int64(l.RowsPerSecond)))
-	case l.Type == "progress" && l.Phase == "tail":
+	case l.Phase == "tail":
 		d.page.now("tail  %s changes, %s rows/s, %.1f s behind", grouped(l.Seq), grouped(int64(l.RowsPerSecond)), l.LagSeconds)
 	}
+}
+
+// unwatch ends the showing of what slipway tells.
+func (d *demo) unwatch() {
 	d.mu.Lock()
-	close(d.news)
-	d.news = make(chan struct{})
-	d.mu.Unlock()
+	defer d.mu.Unlock()
+	d.watched = false
 }
 
 // until waits for a line of slipway's that is as wanted.
@@ -117,8 +130,9 @@ func (d *demo) move(ctx context.Context) error {
 		return err
 	}
 	// A few seconds of it, so that there is something to see.
-	epoch := time.Now()
-	l, err := d.until(ctx, "gone on", func(l rig.Line) bool { return caughtUp(l) && time.Since(epoch) > 4*time.Second })
+	caught := time.Now()
+	l, err := d.until(ctx, "gone on", func(l rig.Line) bool { return caughtUp(l) && time.Since(caught) > 4*time.Second })
+	d.unwatch()
 	if err != nil {
 		return err
 	}
@@ -142,6 +156,7 @@ func (d *demo) killAndResume(ctx context.Context) error {
 		return err
 	}
 	l, err := d.until(ctx, "caught up again", caughtUp)
+	d.unwatch()
 	if err != nil {
 		return err
 	}

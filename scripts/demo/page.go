@@ -105,8 +105,12 @@ func (p *page) now(format string, a ...any) {
 		return
 	}
 	s := "  · " + fmt.Sprintf(format, a...)
-	if width, _, err := term.GetSize(int(p.out.Fd())); err == nil && utf8.RuneCountInString(s) >= width {
-		s = string([]rune(s)[:max(width-1, 0)])
+	width, _, err := term.GetSize(int(p.out.Fd()))
+	if err != nil || width < 2 {
+		width = 80
+	}
+	if utf8.RuneCountInString(s) >= width {
+		s = string([]rune(s)[:width-1]) // a line that wraps can't be wiped
 	}
 	p.wipe()
 	fmt.Fprint(p.out, p.paint(dim, s))

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -113,18 +112,21 @@ func (d *demo) showMessage(m *checker.Message) error {
 		if len(raw) == 0 || string(raw) == "null" {
 			continue
 		}
-		d.page.text(fmt.Sprintf("%-10s %s", `"`+name+`"`, first(raw)))
+		if name == "data" || name == "old" {
+			raw = first(raw)
+		}
+		d.page.text(fmt.Sprintf("%-10s %s", `"`+name+`"`, raw))
 	}
 	return nil
 }
 
 // first shortens a list of rows to its first.
-func first(raw json.RawMessage) string {
+func first(raw json.RawMessage) json.RawMessage {
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil || len(list) < 2 {
-		return string(bytes.TrimSpace(raw))
+		return raw
 	}
-	return fmt.Sprintf("[%s, … %d more]", list[0], len(list)-1)
+	return fmt.Appendf(nil, "[%s, … %d more]", list[0], len(list)-1)
 }
 
 // errDiffers ends the demo when the topic is not the shop.
