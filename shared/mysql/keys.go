@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"math"
 	"strings"
-	"unicode/utf8"
 
 	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/mysql/collations/charset"
@@ -30,7 +29,7 @@ type keyColumn struct {
 	typ       change.Type
 	collation colldata.Collation // nil for columns without one
 	utf8      bool               // the collation works on UTF-8 as it is
-	padSpace  bool
+	space     []byte             // PAD SPACE: the weight of a space; nil for NO PAD
 	ordered   bool
 	canonical bool
 }
@@ -58,7 +57,7 @@ func newKeyColumn(env *collations.Environment, c *change.Column) keyColumn {
 	case change.TypeFloat, change.TypeDouble, change.TypeEnum, change.TypeSet:
 		k.canonical = true
 	case change.TypeChar, change.TypeVarchar:
-		id := env.LookupByName(c.Collation)
+		id := env.LookupByName(utf8Collation(c.Collation))
 		if id == collations.Unknown {
 			return k
 		}
@@ -67,10 +66,24 @@ func newKeyColumn(env *collations.Environment, c *change.Column) keyColumn {
 		}
 		cs := k.collation.Charset()
 		k.utf8 = cs.Name() == "utf8mb4" || cs.Name() == "utf8mb3"
-		k.padSpace = !strings.Contains(c.Collation, "_0900_")
+		if !strings.Contains(c.Collation, "_0900_") {
+			k.space = k.collation.WeightString(nil, k.encode(" "), 0)
+		}
 		k.ordered, k.canonical = true, true
 	}
 	return k
+}
+
+// utf8Collation names the twin of a collation of UTF-16 and its like: they
+// weigh characters, however those are encoded. (vitess takes U+FFFD in UTF-16
+// for the end of the text.)
+func utf8Collation(name string) string {
+	for _, charset := range []string{"utf16le", "utf16", "utf32", "ucs2"} {
+		if rest, ok := strings.CutPrefix(name, charset+"_"); ok {
+			return "utf8mb4_" + rest
+		}
+	}
+	return name
 }
 
 // Ordered tells whether chunks may be cut along the key (rule S7).
@@ -188,17 +201,30 @@ func compareSigned(a, b string) int {
 func isZeroText(s string) bool { return strings.Trim(s, "0.:") == "" }
 
 // collate compares two texts. PAD SPACE collations take the shorter one as
-// filled with spaces; comparing the weights of equally long texts does just
-// that.
+// filled with spaces.
 func (k *keyColumn) collate(a, b string) int {
 	if a == b {
 		return 0
 	}
-	if !k.padSpace {
+	if k.space == nil {
 		return k.collation.Collate(k.encode(a), k.encode(b), false)
 	}
-	n := max(utf8.RuneCountInString(a), utf8.RuneCountInString(b))
-	return bytes.Compare(k.collation.WeightString(nil, k.encode(a), n), k.collation.WeightString(nil, k.encode(b), n))
+	x, y := k.collation.WeightString(nil, k.encode(a), 0), k.collation.WeightString(nil, k.encode(b), 0)
+	n := min(len(x), len(y))
+	if c := bytes.Compare(x[:n], y[:n]); c != 0 {
+		return c
+	}
+	return k.besideSpaces(x[n:]) - k.besideSpaces(y[n:])
+}
+
+// besideSpaces compares weights with those of as many spaces.
+func (k *keyColumn) besideSpaces(weights []byte) int {
+	for ; len(weights) >= len(k.space); weights = weights[len(k.space):] {
+		if c := bytes.Compare(weights[:len(k.space)], k.space); c != 0 {
+			return c
+		}
+	}
+	return 0
 }
 
 // encode gives the text in the collation's own charset.
@@ -230,8 +256,13 @@ func (k *keyColumn) canonicalBytes(dst []byte, v change.Value) []byte {
 	if k.collation == nil {
 		return append(dst, s...)
 	}
-	if k.padSpace {
-		s = strings.TrimRight(s, " ")
+	at := len(dst)
+	dst = k.collation.WeightString(dst, k.encode(s), 0)
+	if k.space != nil {
+		// Of weights, not of the text: a character without weight may stand behind.
+		for bytes.HasSuffix(dst[at:], k.space) {
+			dst = dst[:len(dst)-len(k.space)]
+		}
 	}
-	return k.collation.WeightString(dst, k.encode(s), 0)
+	return dst
 }
