@@ -9,6 +9,7 @@ import (
 
 	"slipway/shared/precheck"
 	"slipway/shared/servertest"
+	"slipway/shared/state"
 )
 
 // sound are the flags of a server that has nothing wrong with it, beyond what
@@ -69,6 +70,26 @@ func testSettings(t *testing.T, m *servertest.MySQLServer) {
 		m.Exec(t, "SET GLOBAL binlog_expire_logs_seconds = 60", "SET GLOBAL binlog_expire_logs_auto_purge = OFF")
 		wants(t, run(t, tk, "CHECK_BINLOG_RETENTION"), expected{item: "CHECK_BINLOG_RETENTION", level: precheck.Success, says: "never"})
 		m.Exec(t, "SET GLOBAL binlog_expire_logs_seconds = 604800", "SET GLOBAL binlog_expire_logs_auto_purge = ON")
+	})
+	t.Run("S2 a planned task bears prepared transactions", func(t *testing.T) {
+		url := "file://" + t.TempDir()
+		planned := taskOf(t, file{addr: m.Addr, state: url})
+		store, err := state.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := state.NewTask(store, planned.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Exec(t, xa...)
+		defer m.Exec(t, "XA ROLLBACK X'6162','c',7")
+		wants(t, run(t, planned, "CHECK_XA"), expected{item: "CHECK_XA", level: precheck.Failed})
+		plan := map[string]any{"version": 1, "configHash": planned.Hash(), "time": "2026-01-02T03:04:05Z"}
+		if err := state.CreateJSON(t.Context(), store, keys.Plan(), plan); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, run(t, planned, "CHECK_XA"), expected{item: "CHECK_XA", level: precheck.Success, says: "planned"})
 	})
 	t.Run("an XA transaction that comes and goes is none", func(t *testing.T) {
 		mended(t, run(t, tk, "CHECK_XA"), "CHECK_XA", "")

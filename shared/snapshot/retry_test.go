@@ -186,7 +186,7 @@ func TestS10SettleWaitsForUnseenEnds(t *testing.T) {
 
 	out, err := m.Process().Settle(t.Context(), app.SettleInput{Task: m.Name})
 	m.Must(err)
-	if !out.More || out.Epoch != 0 {
+	if out.Wait == 0 || out.Epoch != 0 {
 		t.Fatalf("settle says %+v while a dead worker's deadline lies ahead", out)
 	}
 	var deadline time.Time
@@ -201,7 +201,7 @@ func TestS10SettleWaitsForUnseenEnds(t *testing.T) {
 			deadline, grace = inv.Deadline, time.Duration(inv.GraceMillis)*time.Millisecond
 		}
 	}
-	if len(seen) != 3 || grace != apptest.Terms.SendTimeout+apptest.Terms.AmbiguousWait {
+	if len(seen) < 3 || grace != apptest.Terms.SendTimeout+apptest.Terms.AmbiguousWait {
 		t.Errorf("invocations %v, grace %s", slices.Sorted(maps.Keys(seen)), grace)
 	}
 	chain := state.NewChain(m.State(), state.SystemClock())
