@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,9 +87,10 @@ func (m *migration) ended() error {
 	return p.Ended()
 }
 
-// kill is kill -9 now.
-func (m *migration) kill() error {
-	p, phase, _ := m.current()
+// kill is kill -9 now. phase is what the program is known to do; "" takes its own word, which may be a second old.
+func (m *migration) kill(phase string) error {
+	p, said, _ := m.current()
+	phase = cmp.Or(phase, said, "start")
 	if err := p.Kill(); err != nil {
 		return err
 	}
@@ -168,7 +170,7 @@ func (m *migration) awaitChunk(ctx context.Context) error {
 func (m *migration) killAll(ctx context.Context, r *rand.Rand, n int) error {
 	epoch := int64(0)
 	for i := range n {
-		var wait time.Duration
+		wait, phase := time.Duration(0), ""
 		switch early := i == 0 || i < n-1 && r.IntN(6) == 0; {
 		case early && epoch == 0:
 			if err := m.await(ctx, "snapshot"); err != nil {
@@ -185,7 +187,7 @@ func (m *migration) killAll(ctx context.Context, r *rand.Rand, n int) error {
 			if epoch, err = m.awaitTail(ctx, epoch); err != nil {
 				return err
 			}
-			wait = time.Duration(r.Int64N(int64(700 * time.Millisecond)))
+			wait, phase = time.Duration(r.Int64N(int64(700*time.Millisecond))), "tail"
 			if r.IntN(2) == 0 {
 				wait = time.Second + time.Duration(r.Int64N(int64(5*time.Second)))
 			}
@@ -193,7 +195,7 @@ func (m *migration) killAll(ctx context.Context, r *rand.Rand, n int) error {
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
-		if err := m.kill(); err != nil {
+		if err := m.kill(phase); err != nil {
 			return err
 		}
 		if err := m.start(); err != nil {
