@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"slipway/shared/connect"
 	"slipway/shared/deliver"
 	"slipway/shared/fault"
 	"slipway/shared/fc"
@@ -141,7 +142,7 @@ func (a *App) open(ctx context.Context, name string) (*job, error) {
 	if err != nil {
 		return nil, fault.New(fault.Config, "", "%w", err)
 	}
-	source, err := sourceOf(t)
+	source, err := connect.Source(t.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -169,9 +170,16 @@ func storeFault(err error) error {
 	return fault.New(fault.StoreUnreachable, "check the state store's URL and credentials", "state store: %w", err)
 }
 
+// broker says how to reach the broker, for questions.
+func (a *App) broker(j *job) rocketmq.Config {
+	cfg := connect.Sink(j.task.Destination)
+	cfg.Logger = a.env.Log
+	return cfg
+}
+
 // sender connects to the broker. gate is asked before every call that could store.
 func (a *App) sender(ctx context.Context, j *job, gate func() error) (*deliver.Sender, func(), error) {
-	cfg := brokerConfig(j.task, a.env.Log)
+	cfg := a.broker(j)
 	cfg.Topics, cfg.Gate, cfg.SendTimeout = j.task.Topics(), gate, a.env.Tune.Terms.SendTimeout
 	client, err := rocketmq.Dial(ctx, cfg)
 	if err != nil {
@@ -195,7 +203,7 @@ func (a *App) sender(ctx context.Context, j *job, gate func() error) (*deliver.S
 // queues lists a topic's queues over a connection of its own.
 func (a *App) queues(j *job) func(ctx context.Context, topic string) ([]string, error) {
 	return func(ctx context.Context, topic string) ([]string, error) {
-		client, err := rocketmq.Dial(ctx, brokerConfig(j.task, a.env.Log))
+		client, err := rocketmq.Dial(ctx, a.broker(j))
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ package mysql
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math"
 	"strings"
@@ -124,13 +125,13 @@ func (k *keyColumn) compare(a, b change.Value) int {
 		}
 		return -1
 	case change.Int:
-		return compareInt(a.Int(), b.Int())
+		return cmp.Compare(a.Int(), b.Int())
 	case change.Uint:
-		return compareUint(a.Uint(), b.Uint())
+		return cmp.Compare(a.Uint(), b.Uint())
 	case change.Float32:
-		return compareFloat(float64(a.Float32()), float64(b.Float32()))
+		return cmp.Compare(a.Float32(), b.Float32())
 	case change.Float64:
-		return compareFloat(a.Float64(), b.Float64())
+		return cmp.Compare(a.Float64(), b.Float64())
 	case change.Bytes:
 		return strings.Compare(a.Str(), b.Str())
 	}
@@ -146,42 +147,12 @@ func (k *keyColumn) compare(a, b change.Value) int {
 	return strings.Compare(a.Str(), b.Str())
 }
 
-func compareInt(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-func compareUint(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-func compareFloat(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
 // compareSigned orders texts of numbers with equally many digits behind the
 // point or colon: DECIMALs of one scale, TIMEs of one precision.
 func compareSigned(a, b string) int {
 	an, bn := strings.HasPrefix(a, "-"), strings.HasPrefix(b, "-")
 	a, b = strings.TrimPrefix(a, "-"), strings.TrimPrefix(b, "-")
-	c := compareInt(int64(len(a)), int64(len(b)))
+	c := cmp.Compare(len(a), len(b))
 	if c == 0 {
 		c = strings.Compare(a, b)
 	}

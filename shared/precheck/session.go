@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"slipway/shared/change"
+	"slipway/shared/connect"
 	"slipway/shared/fault"
 	"slipway/shared/mysql"
 	"slipway/shared/rocketmq"
@@ -100,7 +101,7 @@ func asFault(err error) (*fault.Error, bool) { return errors.AsType[*fault.Error
 // is none.
 func (s *session) dialSource(ctx context.Context) (*mysql.Conn, error) {
 	return s.source.get(func() (*mysql.Conn, error) {
-		cfg, err := SourceConfig(s.task.Source)
+		cfg, err := connect.Source(s.task.Source)
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +127,7 @@ func (s *session) dialSink(ctx context.Context) (*rocketmq.Client, error) {
 	return s.sink.get(func() (*rocketmq.Client, error) {
 		ctx, cancel := context.WithTimeoutCause(ctx, dialLimit, fmt.Errorf("no answer within %v", dialLimit))
 		defer cancel()
-		return rocketmq.Dial(ctx, SinkConfig(s.task.Destination))
+		return rocketmq.Dial(ctx, connect.Sink(s.task.Destination))
 	})
 }
 

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package precheck
+// Package connect turns what a task file says about the two ends into how to
+// reach them: one place, so that the precheck tries exactly what the steps do
+// later.
+package connect
 
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"os"
 
@@ -14,9 +18,9 @@ import (
 	"slipway/shared/task"
 )
 
-// SourceConfig turns the task's source into how to reach it. Its error, of
+// Source turns the task's source into how to reach it. Its error, of
 // class Config, is about a certificate file.
-func SourceConfig(s task.Source) (mysql.Config, error) {
+func Source(s task.Source) (mysql.Config, error) {
 	cfg := mysql.Config{Addr: s.Hosts[0], User: s.User, Password: s.Password.Reveal()}
 	if s.TLS.Mode == task.TLSDisabled {
 		return cfg, nil
@@ -56,6 +60,9 @@ func SourceConfig(s task.Source) (mysql.Config, error) {
 // chainVerifier checks the server's certificate but not whose it is.
 func chainVerifier(roots *x509.CertPool) func(tls.ConnectionState) error {
 	return func(c tls.ConnectionState) error {
+		if len(c.PeerCertificates) == 0 {
+			return errors.New("the server sent no certificate")
+		}
 		between := x509.NewCertPool()
 		for _, cert := range c.PeerCertificates[1:] {
 			between.AddCert(cert)
@@ -65,9 +72,9 @@ func chainVerifier(roots *x509.CertPool) func(tls.ConnectionState) error {
 	}
 }
 
-// SinkConfig turns the task's destination into how to reach it, for questions
-// only: it names no topics.
-func SinkConfig(d task.Destination) rocketmq.Config {
+// Sink turns the task's destination into how to reach it, for questions only:
+// it names no topics.
+func Sink(d task.Destination) rocketmq.Config {
 	return rocketmq.Config{
 		Endpoint:  d.Endpoint,
 		AccessKey: d.AccessKey.Reveal(), SecretKey: d.SecretKey.Reveal(),
