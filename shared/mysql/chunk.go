@@ -59,6 +59,9 @@ func (c *Conn) PlanRanges(ctx context.Context, t *change.Table, rows, estimate i
 // splitIntegers gives the inner bounds that cut [lo, hi] into n even pieces.
 // Keys that lie unevenly give uneven chunks, which reading cuts by size.
 func splitIntegers(lo, hi change.Value, n int64) []change.Row {
+	if lo.Kind() != hi.Kind() || lo.Kind() == change.Int && lo.Int() > hi.Int() || lo.Kind() == change.Uint && lo.Uint() > hi.Uint() {
+		return nil // hi was read first, and its rows are gone
+	}
 	var span uint64
 	if hi.Kind() == change.Int {
 		span = uint64(hi.Int()) - uint64(lo.Int()) // right across the sign, modulo 2^64
