@@ -23,6 +23,7 @@ type column struct{ name, definition, literal, text string }
 var manyTypes = []column{
 	{"id", "bigint unsigned primary key", "18446744073709551615", "18446744073709551615"},
 	{"ti", "tinyint", "-128", "-128"},
+	{"lo", "bigint", "-9223372036854775808", "-9223372036854775808"},
 	{"tz", "int(8) unsigned zerofill", "42", "42"},
 	{"de", "decimal(20,4)", "-1.5", "-1.5000"},
 	{"dz", "decimal(9,2) zerofill", "7", "7.00"},

@@ -25,7 +25,7 @@ func renderColumn(name, dataType string) rendering {
 	q := quote(name)
 	switch strings.ToLower(dataType) {
 	case "tinyint", "smallint", "mediumint", "int", "bigint":
-		return rendering{expr: "(" + q + " DIV 1)", same: equal} // without ZEROFILL's padding
+		return rendering{expr: "(" + q + " + 0)", same: equal} // without ZEROFILL's padding; DIV fails on the lowest BIGINT
 	case "bit", "enum", "set":
 		return rendering{expr: "CAST(" + q + " AS UNSIGNED)", same: equal}
 	case "decimal":
