@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -189,28 +190,42 @@ func (p *Planner) tables(ctx context.Context, conn *mysql.Conn) ([]TableName, er
 	return names, nil
 }
 
-// awaitXA waits until no XA transaction is prepared: rows of one prepared
-// before P0 are in no event after it (rules S2, S5). Without the privilege to
-// ask, the precheck has warned.
+// xaSettle is how long a PREPARE may take to show in XA RECOVER once its GTID
+// is executed.
+const xaSettle = 200 * time.Millisecond
+
+// awaitXA waits until every XA transaction that was prepared at P0 has ended:
+// its rows are in no event after P0 (rules S2, S5). Those prepared since don't
+// matter, so a server that always has some can be planned. Without the
+// privilege to ask, the precheck has warned.
 func (p *Planner) awaitXA(ctx context.Context, conn *mysql.Conn) error {
 	deadline := time.Now().Add(p.cfg.XAWait)
-	for {
+	var old []string // prepared at P0, as far as can be told
+	for round := 0; ; round++ {
 		xids, err := conn.PreparedXIDs(ctx)
 		if mysql.ErrorCode(err) == 1227 || mysql.ErrorCode(err) == 1401 {
 			p.cfg.Logger.Warn("can't ask for prepared XA transactions: none is assumed", "remedy", "GRANT XA_RECOVER_ADMIN")
 			return nil
 		}
-		if err != nil || len(xids) == 0 {
+		if err != nil {
 			return err
+		}
+		if round < 2 { // twice, xaSettle apart
+			old = append(old, xids...)
+		} else {
+			old = slices.DeleteFunc(old, func(xid string) bool { return !slices.Contains(xids, xid) })
+		}
+		if round > 0 && len(old) == 0 {
+			return nil
 		}
 		if time.Now().After(deadline) {
 			return fault.New(fault.Blocked, "XA COMMIT or XA ROLLBACK each, then plan again",
-				"XA transactions are prepared and neither committed nor rolled back: %s", strings.Join(xids, "; "))
+				"XA transactions are prepared and neither committed nor rolled back: %s", strings.Join(slices.Compact(old), "; "))
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(xaSettle):
 		}
 	}
 }
@@ -230,7 +245,7 @@ func (p *Planner) noDDL(ctx context.Context, plan *Plan, end mysql.LogPosition) 
 	err := r.Run(ctx, func(e mysql.Event) error {
 		if e.Kind == mysql.Statement {
 			for _, c := range e.Query.Parsed.Changes {
-				if p.cfg.Pipeline.Selected(c.Database, c.Name) || c.FromName != "" && p.cfg.Pipeline.Selected(c.FromDatabase, c.FromName) || c.WholeDatabase {
+				if p.concerns(plan, c) {
 					moved = fmt.Errorf("%w: %s of %s.%s", errMoved, c.Type, c.Database, c.Name)
 				}
 			}
@@ -245,6 +260,14 @@ func (p *Planner) noDDL(ctx context.Context, plan *Plan, end mysql.LogPosition) 
 		return moved
 	}
 	return err
+}
+
+// concerns tells whether a statement touches a selected table.
+func (p *Planner) concerns(plan *Plan, c mysql.TableChange) bool {
+	if c.WholeDatabase {
+		return slices.ContainsFunc(plan.Tables, func(n TableName) bool { return c.Touches(n.Database, n.Name) })
+	}
+	return p.cfg.Pipeline.Selected(c.Database, c.Name) || c.FromName != "" && p.cfg.Pipeline.Selected(c.FromDatabase, c.FromName)
 }
 
 // noTables selects nothing.
