@@ -169,7 +169,7 @@ func (d *demo) next() {
 		d.page.line("  " + d.program + " status " + d.file)
 		d.page.line("  " + d.program + " checkpoint show " + d.file)
 		d.page.line("  mysql -h " + host + " -P " + port + " -u root shop -e \"UPDATE customers SET city = 'Rome' WHERE id = 1\"")
-		d.page.note("the log of slipway: %s", d.log())
+		d.page.line("  less " + d.log())
 		return
 	}
 	d.page.line("  make demo ARGS=-keep   the same, and it stays to be looked at")
