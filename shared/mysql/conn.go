@@ -288,6 +288,26 @@ func (c *Conn) AwaitExecuted(ctx context.Context, set change.GTIDSet) error {
 	}
 }
 
+// commitPatience is how long a transaction may stay between the log and its
+// commit, where semi-synchronous replication holds it until a replica answers.
+const commitPatience = 15 * time.Second
+
+// Missing gives what of set the server has not executed. A transaction can be
+// read from the log before it is executed, so what is missing at first is
+// waited for.
+func (c *Conn) Missing(ctx context.Context, set change.GTIDSet) (change.GTIDSet, error) {
+	executed, err := c.Executed(ctx)
+	if err != nil || executed.Covers(set) {
+		return change.GTIDSet{}, err
+	}
+	wait := fmt.Sprintf("SELECT WAIT_FOR_EXECUTED_GTID_SET('%s', %d)", set.Minus(executed), int(commitPatience.Seconds()))
+	if _, err := c.String(ctx, wait); err != nil {
+		return change.GTIDSet{}, err
+	}
+	executed, err = c.Executed(ctx)
+	return set.Minus(executed), err
+}
+
 // PreparedXIDs lists the XA transactions that are prepared at the server, as
 // XA COMMIT takes them.
 func (c *Conn) PreparedXIDs(ctx context.Context) ([]string, error) {

@@ -201,19 +201,18 @@ func (r *Reader) check(ctx context.Context) (uuid string, err error) {
 	if mode != "ON" {
 		return "", fault.New(fault.Blocked, "SET GLOBAL gtid_mode = ON (step by step, see the manual)", "source %s: gtid_mode is %s", r.cfg.Source.Addr, mode)
 	}
-	// Purged is read before executed, so that a purge between the two is seen at
-	// the dump itself.
+	// A purge after this question is seen at the dump itself.
 	purged, err := c.Purged(ctx)
 	if err != nil {
 		return "", err
 	}
-	executed, err := c.Executed(ctx)
+	missing, err := c.Missing(ctx, r.read)
 	if err != nil {
 		return "", err
 	}
-	if !executed.Covers(r.read) {
+	if !missing.IsEmpty() {
 		return "", fault.New(fault.PositionLost, "point the task at the server it was reading, or take a new snapshot under a new task name",
-			"source %s (server %s) has not executed %s, which was already read: it was restored, or promoted while behind", r.cfg.Source.Addr, uuid, r.read.Minus(executed))
+			"source %s (server %s) has not executed %s, which was already read: it was restored, or promoted while behind", r.cfg.Source.Addr, uuid, missing)
 	}
 	if !r.read.Covers(purged) {
 		return "", fault.New(fault.PositionLost, "take a new snapshot under a new task name, and keep the binlog longer (binlog_expire_logs_seconds)",

@@ -112,10 +112,14 @@ func (t *Tail) lookAtSource(ctx context.Context, position change.GTIDSet, seams 
 	src.ahead = time.Until(clock)
 	need := position.Clone()
 	need.Union(seams.high)
-	if !src.executed.Covers(need) {
+	missing, err := conn.Missing(ctx, need)
+	if err != nil {
+		return source{}, err
+	}
+	if !missing.IsEmpty() {
 		return source{}, fault.New(fault.PositionLost, "point the task at the server it was reading, or start it under a new name",
 			"source %s (server %s) has not executed %s, which was delivered from: it was restored, or promoted while behind",
-			t.cfg.Source.Addr, src.uuid, need.Minus(src.executed))
+			t.cfg.Source.Addr, src.uuid, missing)
 	}
 	return src, nil
 }
