@@ -116,7 +116,7 @@ func (w *writer) exec(ctx context.Context, s statement) (int64, error) {
 
 // any draws a statement on any table.
 func (w *writer) any() statement {
-	big := 8
+	big := 16
 	if w.r.IntN(40) == 0 {
 		big = 400 // now and then one that fills many messages
 	}
