@@ -77,9 +77,9 @@ func NewLanes(cfg LanesConfig, seq int64) *Lanes {
 
 // Run sends until ctx ends (nil) or a message can't be delivered (its error).
 func (l *Lanes) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, work := errgroup.WithContext(ctx)
 	for i, ln := range l.lanes {
-		g.Go(func() error { return l.runLane(ctx, i, ln) })
+		g.Go(func() error { return l.runLane(work, i, ln) })
 	}
 	err := g.Wait()
 	if ctx.Err() != nil && err == context.Cause(ctx) { //nolint:errorlint // the cancellation itself, not an error about it
