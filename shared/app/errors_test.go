@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/shared/app"
 	"slipway/shared/apptest"
@@ -205,6 +206,21 @@ func TestTaskFilesThatCannotBeUsed(t *testing.T) {
 			if err := s.call(p, m.Name); fault.ClassOf(err) != fault.Config || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s, %s: got %v: %v, want class Config and %q", c.name, s.name, fault.ClassOf(err), err, c.want)
 			}
+		}
+	}
+}
+
+// TestC4TooShortATimeoutIsRefused: such an invocation could only end and be called again, for ever.
+func TestC4TooShortATimeoutIsRefused(t *testing.T) {
+	m := apptest.New(t, items)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	p := m.Process()
+	_, snapshot := p.Snapshot(ctx, app.SnapshotInput{Task: m.Name, Worker: app.Worker{Worker: 0, Workers: 1}})
+	_, tail := p.Tail(ctx, app.TailInput{Task: m.Name, Epoch: 1})
+	for _, err := range []error{snapshot, tail} {
+		if fault.ClassOf(err) != fault.Config || !strings.Contains(err.Error(), "raise the function's timeout") {
+			t.Errorf("got %v: %v", fault.ClassOf(err), err)
 		}
 	}
 }

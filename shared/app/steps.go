@@ -15,6 +15,23 @@ import (
 	"slipway/shared/tail"
 )
 
+// What an invocation must have at its start: a worker begins no chunk, and a tail sends no message, when the deadline is
+// nearer than what their orderly end takes (rule C4). With less they would do nothing and be called again, for ever.
+const (
+	leastSnapshotTime = 24 * time.Second
+	leastTailTime     = 40 * time.Second
+)
+
+// enough tells whether the platform gives a step the time to get anywhere.
+func enough(ctx context.Context, step string, least time.Duration) error {
+	deadline, ok := ctx.Deadline()
+	if !ok || time.Until(deadline) >= least {
+		return nil
+	}
+	return fault.New(fault.Config, "raise the function's timeout, in s.yaml, to a minute or more",
+		"the %s function has %s left at its start and needs %s to get anywhere", step, time.Until(deadline).Round(time.Second), least)
+}
+
 // Precheck looks for what would stop the task later, and stores the report.
 func (a *App) Precheck(ctx context.Context, in PrecheckInput) (PrecheckOutput, error) {
 	report, err := a.Report(ctx, in.Task, nil)
@@ -100,6 +117,9 @@ func (a *App) Plan(ctx context.Context, in PlanInput) (PlanOutput, error) {
 // Snapshot reads and delivers one worker's share of the chunks, until none is
 // left or the deadline nears.
 func (a *App) Snapshot(ctx context.Context, in SnapshotInput) (SnapshotOutput, error) {
+	if err := enough(ctx, "snapshot", leastSnapshotTime); err != nil {
+		return SnapshotOutput{}, err
+	}
 	j, err := a.open(ctx, in.Task)
 	if err != nil {
 		return SnapshotOutput{}, err
@@ -166,6 +186,9 @@ func (a *App) Settle(ctx context.Context, in SettleInput) (SettleOutput, error) 
 // Tail follows the binlog until it is interrupted, hands over or needs tables
 // again.
 func (a *App) Tail(ctx context.Context, in TailInput) (TailOutput, error) {
+	if err := enough(ctx, "tail", leastTailTime); err != nil {
+		return TailOutput{}, err
+	}
 	j, err := a.open(ctx, in.Task)
 	if err != nil {
 		return TailOutput{}, err
