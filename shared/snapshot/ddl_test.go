@@ -53,7 +53,9 @@ func TestS4TruncateAtEveryMoment(t *testing.T) {
 			tail := follow(m)
 			wait()
 			tail.Check("t")
-			if generations(m, "t") < 2 {
+			// Behind Stored the next chunk may be read already, and then none is behind
+			// the TRUNCATE.
+			if mo.name != "Sending" && mo.name != "Delivered" && generations(m, "t") < 2 {
 				t.Error("chunks on both sides of a TRUNCATE, and no new generation")
 			}
 		})
@@ -117,7 +119,7 @@ func TestS4ReplacedTable(t *testing.T) {
 func TestS4AlterAtEveryMoment(t *testing.T) {
 	t.Parallel()
 	m := table600(t)
-	var running sync.WaitGroup
+	var waits []func()
 	for i, mo := range moments() {
 		act := func() {
 			at(m,
@@ -132,11 +134,13 @@ func TestS4AlterAtEveryMoment(t *testing.T) {
 				wait()
 			}
 		})
-		t.Cleanup(wait)
+		waits = append(waits, wait)
 	}
 	m.Plan()
 	m.Snapshot()
-	running.Wait()
+	for _, wait := range waits {
+		wait()
+	}
 	tail := m.Tail(m.Settle())
 	tail.Check("t")
 	if n := generations(m, "t"); n != 1 {

@@ -2,7 +2,11 @@
 
 package snapshot
 
-import "slipway/shared/rocketmq"
+import (
+	"context"
+
+	"slipway/shared/rocketmq"
+)
 
 // PackRows builds a .rows object.
 func PackRows(h Header, messages []*rocketmq.Message) ([]byte, error) {
@@ -37,3 +41,6 @@ func UnpackRows(object []byte) (Header, []*rocketmq.Message, error) {
 
 // ChunkName names a chunk, or the k-th rest of one that was cut.
 func ChunkName(n, k int) string { return chunkName(n, k) }
+
+// Hold renews a tenure as a worker does while it works.
+func Hold(ctx context.Context, tn *Tenure) error { return tn.hold(ctx) }

@@ -43,7 +43,7 @@ func TestS4WithoutTheReset(t *testing.T) {
 	t.Parallel()
 	m := table600(t)
 	m.Tune.TailFaults.NoReset = true
-	m.Tune.SnapshotHooks.Delivered = once("1", func() { at(m, "TRUNCATE TABLE t", "INSERT INTO t (id, v) VALUES (1, 'after')") })
+	m.Tune.SnapshotHooks.Stored = once("1", func() { at(m, "TRUNCATE TABLE t", "INSERT INTO t (id, v) VALUES (1, 'after')") })
 	tail := follow(m)
 	fails(t, tail.Examine(checker.Options{}, "t"))
 }

@@ -10,6 +10,8 @@ import (
 
 	"slipway/shared/apptest"
 	"slipway/shared/servertest"
+	"slipway/shared/state"
+	"slipway/shared/tail"
 )
 
 // The S1 recipe: a transaction is in the log's file, synced, and not yet
@@ -114,7 +116,7 @@ func TestS4DeleteBetweenGenerations(t *testing.T) {
 			k := keyTables()[0]
 			m := table600(t)
 			m.YAML += fmt.Sprintf("lanes: %d\n", lanes)
-			m.Tune.SnapshotHooks.Delivered = once("1", func() {
+			m.Tune.SnapshotHooks.Stored = once("1", func() {
 				at(m, "TRUNCATE TABLE t", k.fill(), "UPDATE t SET v = 'second' WHERE id < 700")
 			})
 			m.Plan()
@@ -149,7 +151,7 @@ func TestS4DeleteBetweenGenerations(t *testing.T) {
 func TestS4AgainTwice(t *testing.T) {
 	t.Parallel()
 	m := table600(t)
-	m.Tune.SnapshotHooks.Delivered = once("1", func() { at(m, "TRUNCATE TABLE t", "INSERT INTO t (id, v) VALUES (1, 'x')") })
+	m.Tune.SnapshotHooks.Stored = once("1", func() { at(m, "TRUNCATE TABLE t", "INSERT INTO t (id, v) VALUES (1, 'x')") })
 	m.Plan()
 	m.Snapshot()
 	out, err := m.Tail(m.Settle()).Wait()
@@ -176,4 +178,36 @@ func TestS4AgainTwice(t *testing.T) {
 		t.Errorf("planning behind a tail made %d generations", n)
 	}
 	m.Tail(0).Check("t")
+}
+
+// A tail that dies right after the position has passed a TRUNCATE that spoiled
+// the snapshot: what it owes is in the same checkpoint.
+func TestS4DeathBehindTheReset(t *testing.T) {
+	t.Parallel()
+	k := keyTables()[0]
+	m := table600(t)
+	m.Tune.SnapshotHooks.Stored = once("1", func() { at(m, "TRUNCATE TABLE t", k.insert(5, "a"), k.insert(700, "b")) })
+	m.Plan()
+	m.Snapshot()
+	m.Tune.CommitEvery = 1
+	sets := map[string]bool{}
+	var p *apptest.Process
+	m.Tune.TailHooks.Committed = func(cp state.Checkpoint) {
+		// The position stands still for ever once the tail has read what spoils.
+		if len(cp.Again) > 0 || len(sets) > 0 && cp.Committed.Seq > 0 {
+			p.Die()
+		}
+		sets[cp.Committed.GTIDSet] = true
+	}
+	epoch := m.Settle()
+	p = m.Process()
+	_, _ = m.TailBy(p, epoch).Wait()
+	m.Tune.TailHooks = tail.Hooks{}
+	m.Tune.CommitEvery = 0
+	again, err := m.Tail(0).Wait()
+	m.Must(err)
+	if len(again.Again) != 1 {
+		t.Fatalf("the tail behind the dead one says %+v", again)
+	}
+	follow(m).Check("t")
 }

@@ -98,8 +98,7 @@ func gather(ctx context.Context, t *state.Task, gen *Generation) (*Seam, error) 
 // leaves seams that the next call finds equal.
 func seal(ctx context.Context, t *state.Task, chain *state.Chain, plan *Plan, seams []*Seam) (SettleResult, error) {
 	first := state.Checkpoint{
-		Committed:   state.Position{GTIDSet: plan.P0.String(), ServerUUID: plan.ServerUUID},
-		Generations: map[string]int64{},
+		Committed: state.Position{GTIDSet: plan.P0.String(), ServerUUID: plan.ServerUUID},
 	}
 	var definitions []*change.Table
 	for _, s := range seams {
@@ -107,7 +106,6 @@ func seal(ctx context.Context, t *state.Task, chain *state.Chain, plan *Plan, se
 			return SettleResult{}, fmt.Errorf("seal the seam of %s: %w", s.Table, err)
 		}
 		first.Committed.Seq = max(first.Committed.Seq, s.Seq)
-		first.Generations[string(s.Table.Key())] = s.Gen
 		definitions = append(definitions, s.Definition)
 	}
 	tip, err := chain.Tip(ctx)

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"slipway/shared/fault"
 	"slipway/shared/state"
 )
 
@@ -26,8 +27,8 @@ type Invocation struct {
 	GraceMillis int64 `json:"graceMillis"`
 }
 
-// A tenure without a platform's deadline reaches this far and is renewed this
-// often: after a kill -9 a tail waits no longer.
+// A tenure reaches this far and is renewed this often, so that after a kill -9 a
+// tail waits no longer.
 const (
 	tenureTerm  = 30 * time.Second
 	tenureRenew = 8 * time.Second
@@ -36,12 +37,12 @@ const (
 // errTenure refuses a send that could end after its invocation's tenure.
 var errTenure = errors.New("the invocation's recorded time is over")
 
-// Tenure is an invocation's right to send: until its platform's deadline, or,
-// without one, for a term that is recorded anew while the process lives.
+// Tenure is an invocation's right to send: for a term that is recorded anew
+// while the process lives, and never past its platform's deadline.
 type Tenure struct {
 	task        *state.Task
 	inv         Invocation
-	rolling     bool
+	deadline    time.Time // zero: none
 	sendTimeout time.Duration
 	until       atomic.Pointer[time.Time] // with its monotonic reading
 	renewals    int                       // owned by hold
@@ -51,28 +52,40 @@ type Tenure struct {
 // every one; a zero deadline means that no platform sets one.
 func BeginTenure(ctx context.Context, t *state.Task, id string, worker int, deadline time.Time, sendTimeout, ambiguousWait time.Duration) (*Tenure, error) {
 	tn := &Tenure{
-		task: t, rolling: deadline.IsZero(), sendTimeout: sendTimeout,
+		task: t, deadline: deadline, sendTimeout: sendTimeout,
 		inv: Invocation{ID: id, Worker: worker, GraceMillis: (sendTimeout + ambiguousWait).Milliseconds()},
 	}
-	if tn.rolling {
-		deadline = time.Now().Add(tenureTerm)
-	}
-	return tn, tn.record(ctx, id, deadline)
+	return tn, tn.record(ctx, id)
 }
 
-func (tn *Tenure) record(ctx context.Context, key string, deadline time.Time) error {
+// record extends the tenure, durably before it counts.
+func (tn *Tenure) record(ctx context.Context, key string) error {
+	until := time.Now().Add(tenureTerm)
+	if !tn.deadline.IsZero() && tn.deadline.Before(until) {
+		until = tn.deadline
+	}
 	inv := tn.inv
-	inv.Deadline = deadline.UTC().Round(0)
+	inv.Deadline = until.UTC().Round(0)
 	if err := state.CreateJSON(ctx, tn.task.Store, tn.task.Worker(key), inv); err != nil {
 		return fmt.Errorf("record the invocation: %w", err)
 	}
-	tn.until.Store(&deadline)
+	// A record that came too late is no extension: settle may have looked already,
+	// and found nobody who could still send.
+	if last := tn.until.Load(); last != nil && remaining(*last) <= 0 {
+		return fault.New(fault.StoreUnreachable, "", "%w: the state store was too slow, or the process stood still", errTenure)
+	}
+	tn.until.Store(&until)
 	return nil
+}
+
+// remaining is the time to t, by the faster of the two clocks.
+func remaining(t time.Time) time.Duration {
+	return min(time.Until(t), t.Round(0).Sub(time.Now().Round(0)))
 }
 
 // Check is the gate of every send: nil while one that starts now ends in time.
 func (tn *Tenure) Check() error {
-	if time.Until(*tn.until.Load()) < tn.sendTimeout {
+	if remaining(*tn.until.Load()) < tn.sendTimeout {
 		return errTenure
 	}
 	return nil
@@ -80,15 +93,12 @@ func (tn *Tenure) Check() error {
 
 // left is how much time the platform leaves; ok is false without a deadline.
 func (tn *Tenure) left() (d time.Duration, ok bool) {
-	return time.Until(*tn.until.Load()), !tn.rolling
+	return time.Until(tn.deadline), !tn.deadline.IsZero()
 }
 
-// hold renews a rolling tenure until ctx ends. A store that fails for longer
-// than the term ends the work.
+// hold renews the tenure until ctx ends. A store that fails for longer than the
+// term ends the work.
 func (tn *Tenure) hold(ctx context.Context) error {
-	if !tn.rolling {
-		return nil
-	}
 	tick := time.NewTicker(tenureRenew)
 	defer tick.Stop()
 	for {
@@ -98,8 +108,8 @@ func (tn *Tenure) hold(ctx context.Context) error {
 		case <-tick.C:
 		}
 		tn.renewals++
-		err := tn.record(ctx, tn.inv.ID+"."+strconv.Itoa(tn.renewals), time.Now().Add(tenureTerm))
-		if err != nil && ctx.Err() == nil && tn.Check() != nil {
+		err := tn.record(ctx, tn.inv.ID+"."+strconv.Itoa(tn.renewals))
+		if err != nil && ctx.Err() == nil && remaining(*tn.until.Load()) <= 0 {
 			return err
 		}
 	}

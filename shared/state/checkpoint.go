@@ -94,8 +94,6 @@ type Checkpoint struct {
 	Counts map[string]int64 `json:"counts,omitempty"`
 	// Again names the tables, as database.table, that must be snapshotted anew (S4).
 	Again []string `json:"again,omitempty"`
-	// Generations is the number of each table's current generation, by TableKey.
-	Generations map[string]int64 `json:"generations,omitempty"`
 	// Thinned is how far the chain is pruned.
 	Thinned Thinned `json:"thinned,omitzero"`
 }
@@ -104,7 +102,6 @@ type Checkpoint struct {
 func (c Checkpoint) clone() Checkpoint {
 	c.XA = maps.Clone(c.XA)
 	c.Counts = maps.Clone(c.Counts)
-	c.Generations = maps.Clone(c.Generations)
 	c.Again = slices.Clone(c.Again)
 	if c.Committed.Open != nil {
 		open := *c.Committed.Open
