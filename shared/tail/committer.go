@@ -26,7 +26,11 @@ type committer struct {
 }
 
 func newCommitter(t *Tail, s *session, src source) *committer {
-	return &committer{tail: t, s: s, src: src, lastTime: time.Now(), lastSeq: s.handler.seq}
+	// What an earlier tail asked for is there by now.
+	settled := func(cp *state.Checkpoint) { cp.Again = nil }
+	return &committer{
+		tail: t, s: s, src: src, lastTime: time.Now(), lastSeq: s.handler.seq, pending: []func(*state.Checkpoint){settled},
+	}
 }
 
 // run commits whenever the position moved (at most once per CommitEvery), the
@@ -100,7 +104,6 @@ func (c *committer) next() (apply func(*state.Checkpoint), moved bool, limit int
 		for _, e := range pending {
 			e(cp)
 		}
-		cp.Again = nil
 		cp.LagMillis = lag.Milliseconds()
 		cp.Counts = map[string]int64{"changes": c.base("changes") + changes, "messages": c.base("messages") + messages}
 	}

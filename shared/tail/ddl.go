@@ -11,6 +11,7 @@ import (
 	"slipway/shared/mysql"
 	"slipway/shared/pipeline"
 	"slipway/shared/snapshot"
+	"slipway/shared/state"
 )
 
 // ddl delivers one table's part of a statement as a barrier: everything before
@@ -86,6 +87,8 @@ func (h *handler) barrier(c *change.Change, topic string) error {
 func (h *handler) startOver(name snapshot.TableName, time int64) error {
 	gen := h.seams.tables[name].Gen
 	h.again = append(h.again, name)
+	// The position may not pass the statement without saying what is owed.
+	h.tx.effects = append(h.tx.effects, func(cp *state.Checkpoint) { cp.Again = append(cp.Again, name.String()) })
 	delete(h.seams.tables, name)
 	if h.seams.noReset {
 		h.lanes.Advance(h.seq)
