@@ -190,15 +190,19 @@ func (l *Lanes) next(ln *lane) []Item {
 	if len(queue) == 0 {
 		return nil
 	}
-	p, size, n := l.cfg.Pipeline, 0, 1
-	if queue[0].Change.Op != change.OpDDL {
-		size = p.RowSize(queue[0].Change)
+	p := l.cfg.Pipeline
+	kind, ok := p.Kind(queue[0].Change)
+	if !ok {
+		return queue[:1:1]
 	}
-	for n < len(queue) && n < l.cfg.MaxRows && p.MaySharePacket(queue[0].Change, queue[n].Change) {
+	size, n := p.RowSize(queue[0].Change), 1
+	for ; n < len(queue) && n < l.cfg.MaxRows; n++ {
+		if k, ok := p.Kind(queue[n].Change); !ok || k != kind {
+			break
+		}
 		if size += p.RowSize(queue[n].Change); size > l.cfg.MaxBytes {
 			break
 		}
-		n++
 	}
 	return queue[:n:n]
 }

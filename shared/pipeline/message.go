@@ -28,17 +28,22 @@ type Envelope struct {
 	Now   time.Time
 }
 
-// Shape tells which rows may share a message; see canaljson.
-func (p *Pipeline) Shape(c *change.Change) canaljson.Shape { return p.encoder.Shape(c) }
-
 // RowSize estimates a row's share of a body, in bytes.
 func (p *Pipeline) RowSize(c *change.Change) int { return p.encoder.RowSize(c) }
 
-// MaySharePacket tells whether two neighbouring changes of a lane may stand in
-// one message (rule D3).
-func (p *Pipeline) MaySharePacket(a, b *change.Change) bool {
-	return a.Op != change.OpDDL && b.Op != change.OpDDL && a.Table == b.Table && a.Op == b.Op &&
-		a.Phase == b.Phase && a.Replay == b.Replay && p.Shape(a) == p.Shape(b)
+// Kind is what neighbouring changes of a lane have in common when they may
+// stand in one message (rule D3). Kinds are compared with ==.
+type Kind struct {
+	shape  canaljson.Shape
+	replay bool
+}
+
+// Kind gives a change's kind; ok is false for a DDL, which stands alone.
+func (p *Pipeline) Kind(c *change.Change) (k Kind, ok bool) {
+	if c.Op == change.OpDDL {
+		return Kind{}, false
+	}
+	return Kind{p.encoder.Shape(c), c.Replay}, true
 }
 
 // Message builds the message of neighbouring rows of one lane and shape, or of

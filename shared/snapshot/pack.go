@@ -29,6 +29,7 @@ type packer struct {
 
 type lanePack struct {
 	rows []*change.Change
+	kind pipeline.Kind // of all of them
 	size int
 }
 
@@ -46,13 +47,14 @@ func (p *packer) add(row change.Row) error {
 		p.lanes[number] = lane
 	}
 	size := p.pipe.RowSize(c)
+	kind, _ := p.pipe.Kind(c)
 	full := len(lane.rows) >= p.maxRows || lane.size+size > p.maxSize
-	if len(lane.rows) > 0 && (full || !p.pipe.MaySharePacket(lane.rows[0], c)) {
+	if len(lane.rows) > 0 && (full || kind != lane.kind) {
 		if err := p.flush(number, lane); err != nil {
 			return err
 		}
 	}
-	lane.rows = append(lane.rows, c)
+	lane.rows, lane.kind = append(lane.rows, c), kind
 	lane.size += size
 	return nil
 }
