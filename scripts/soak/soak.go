@@ -242,13 +242,13 @@ func (s *soak) close(keep bool) error {
 			errs = append(errs, p.Kill())
 		}
 	}
+	if s.own { // before its folder goes: a server that runs makes it anew
+		errs = append(errs, s.servers.Stop())
+	}
 	if keep || s.keep {
 		s.say("kept: %s (task file, state, logs), database %s, topic %s", s.dir, s.database, s.topic())
 	} else {
 		errs = append(errs, s.remove(ctx))
-	}
-	if s.own {
-		errs = append(errs, s.servers.Stop())
 	}
 	return errors.Join(errs...)
 }
