@@ -13,8 +13,8 @@ SEED  ?= 1
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r t d; do printf '%-18s %s\n' "$$t" "$$d"; done
 
-demo: ## watch a live shop move into RocketMQ, on real servers
-	$(SERVICES) run -- go run ./scripts/demo
+demo: ## watch a live shop move into RocketMQ, on real servers; ARGS=-keep, ARGS=-kill
+	go run ./scripts/demo $(ARGS)
 
 test: ## run all tests on a private MySQL and RocketMQ
 	$(SERVICES) run -- env SLIPWAY_TEST_REQUIRED=1 go test -count=1 -p 2 -timeout 15m ./...
