@@ -267,6 +267,37 @@ func (m *Migration) TailBy(p *Process, epoch int64) *Tail {
 	return r
 }
 
+// FollowAgain settles and starts the tail, and goes round as the workflow does
+// for as long as a tail asks for tables again. It gives the tail that has read
+// past all that was executed.
+func (m *Migration) FollowAgain() *Tail {
+	m.T.Helper()
+	for range 5 {
+		r := m.Tail(m.Settle())
+		caught := make(chan error, 1)
+		go func() { caught <- checker.Fence(m.T.Context(), m.DB, r.Committed) }()
+		select {
+		case err := <-caught:
+			m.Must(err)
+			select {
+			case <-r.Done():
+			default:
+				return r
+			}
+		case <-r.Done():
+		}
+		out, err := r.Wait()
+		m.Must(err)
+		if len(out.Again) == 0 {
+			m.T.Fatalf("the tail ended with %+v", out)
+		}
+		m.Plan(out.Again...)
+		m.Snapshot()
+	}
+	m.T.Fatal("the tail asks for tables again and again")
+	return nil
+}
+
 // Stop tells the tail to drain, and waits for its end.
 func (r *Tail) Stop() {
 	r.m.T.Helper()

@@ -115,7 +115,8 @@ func (c *Change) Image() Row {
 
 // ID identifies the change (rule D3): "<gtid>/<db.table>/<ordinal>", with "-"
 // or "+" behind it for one half of a moved key, "<db.table>/<gen>/<chunk>/<row>"
-// for a snapshot row, "<db.table>/<gen>/reset" for a reset. It is put together
+// for a snapshot row, "<db.table>/<gen>/reset" for the reset that opens a
+// generation. It is put together
 // on demand: most changes share a message, which is named by its first.
 func (c *Change) ID() string {
 	if c.Reset {

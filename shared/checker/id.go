@@ -64,7 +64,7 @@ func (id *rowID) checkFull(table string) error {
 }
 
 // checkReset: a reset may belong to no transaction, so it is named by the
-// generation it ends.
+// generation it opens.
 func (id *rowID) checkReset(table string) error {
 	rest, ok := strings.CutPrefix(id.base, table+"/")
 	gen, isReset := strings.CutSuffix(rest, "/reset")

@@ -40,6 +40,10 @@ type ReaderConfig struct {
 	// progress; 0 gives up at once.
 	Patience time.Duration
 	Tables   Definitions
+	// Volatile says that Tables selects other tables from one moment to the next:
+	// then a half-read transaction can't be taken up, and a connection lost in it
+	// ends Run.
+	Volatile bool
 	Logger   *slog.Logger
 }
 
@@ -98,7 +102,7 @@ func (r *Reader) Run(ctx context.Context, h func(Event) error) error {
 			return r.failure
 		case ctx.Err() != nil:
 			return nil
-		case !fault.Retryable(err):
+		case !fault.Retryable(err), r.cfg.Volatile && r.tx.handed > 0:
 			return err
 		}
 		if b == nil || r.moved {

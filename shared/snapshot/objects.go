@@ -38,6 +38,8 @@ type Plan struct {
 	// Queues of every topic, as they must stay (rule D7).
 	Queues map[string][]string `json:"queues"`
 	Time   time.Time           `json:"time"`
+
+	pages int // that Tables were read from, beside this object
 }
 
 const planVersion = 1
@@ -182,7 +184,23 @@ func LoadPlan(ctx context.Context, t *state.Task) (*Plan, error) {
 		return nil, fault.New(fault.CheckpointUnusable, "use the version of slipway that made the plan, or start the task under a new name",
 			"%s: version %d, this program knows %d", t.Plan(), p.Version, planVersion)
 	}
-	return &p, nil
+	for n := 1; ; n++ {
+		page, err := state.GetJSON[planPage](ctx, t.Store, t.PlanPage(n))
+		if errors.Is(err, state.ErrNotFound) {
+			p.pages = n - 1
+			return &p, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		p.Tables = append(p.Tables, page.Tables...)
+	}
+}
+
+// planPage is one of plan/<n>.json, from 1 on: tables that joined the plan
+// later, because a planned table's rows came to be theirs.
+type planPage struct {
+	Tables []TableName `json:"tables"`
 }
 
 // Fits refuses a task file that would shape messages otherwise than the one the

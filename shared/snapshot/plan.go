@@ -84,6 +84,9 @@ func (p *Planner) Plan(ctx context.Context) (*Plan, int, error) {
 // of the last reset. Resets have numbers of their own, so asking twice plans
 // once.
 func (p *Planner) Again(ctx context.Context, tables []TableName, seq int64) (int, error) {
+	if err := p.join(ctx, tables); err != nil {
+		return 0, err
+	}
 	conn, err := mysql.Connect(ctx, p.cfg.Source)
 	if err != nil {
 		return 0, err
@@ -111,6 +114,30 @@ func (p *Planner) Again(ctx context.Context, tables []TableName, seq int64) (int
 		chunks += latest.Chunks()
 	}
 	return chunks, nil
+}
+
+// join adds tables to the plan that it doesn't have yet. Who loses the race for
+// a page looks again.
+func (p *Planner) join(ctx context.Context, tables []TableName) error {
+	for {
+		plan, err := LoadPlan(ctx, p.cfg.State)
+		if err != nil {
+			return err
+		}
+		var page planPage
+		for _, name := range tables {
+			if !slices.Contains(plan.Tables, name) {
+				page.Tables = append(page.Tables, name)
+			}
+		}
+		if len(page.Tables) == 0 {
+			return nil
+		}
+		err = state.CreateJSON(ctx, p.cfg.State.Store, p.cfg.State.PlanPage(plan.pages+1), page)
+		if !errors.Is(err, state.ErrExists) {
+			return err
+		}
+	}
 }
 
 // create pins the run: P0, P1, the tables, the queues (rule S2). A crash

@@ -201,7 +201,7 @@ func (w *Worker) start(ctx context.Context, plan *Plan) error {
 	}
 	w.watcher = NewWatcher(mysql.ReaderConfig{
 		Source: w.cfg.Source, ServerID: w.cfg.ServerID, From: executed, ServerUUID: w.uuid,
-		Heartbeat: heartbeat, Patience: w.cfg.Patience, Logger: w.cfg.Logger,
+		Heartbeat: heartbeat, Patience: w.cfg.Patience, Logger: w.cfg.Logger, Volatile: true,
 	})
 	return nil
 }

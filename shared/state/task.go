@@ -79,7 +79,7 @@ func (t *Task) Status() string { return t.key("status.json") }
 // Plan is the first generation's plan.
 func (t *Task) Plan() string { return t.key("plan.json") }
 
-// PlanPage is page number page, from 1 on, of a plan too large for one object.
+// PlanPage is page number page, from 1 on, of the tables that joined the plan later.
 func (t *Task) PlanPage(page int) string { return t.key("plan", number(int64(page))+".json") }
 
 // Chunks is the prefix of all chunk objects of a table, whatever the generation.

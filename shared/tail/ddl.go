@@ -32,18 +32,14 @@ func (h *handler) ddl(e mysql.Event, c *mysql.TableChange) error {
 	}
 	ordinal := h.tx.ordinals[name]
 	h.tx.ordinals[name] = ordinal + 1
-	defined := h.count()
+	fresh := h.count()
 	h.redefine(c, old, name)
-	if verdict == held || !defined {
+	if verdict == spoiled {
+		return h.startOverBoth(old, name, e.Time, fresh)
+	}
+	if verdict == held || !fresh {
 		h.lanes.Advance(h.seq)
 		return nil
-	}
-	if verdict == spoiled {
-		for _, n := range []snapshot.TableName{old, name} {
-			if h.seams.tables[n] != nil {
-				return h.startOver(n, e.Time)
-			}
-		}
 	}
 	return h.barrier(&change.Change{
 		Op: change.OpDDL, Phase: change.PhaseIncremental, Table: &change.Table{Database: c.Database, Name: c.Name},
@@ -82,21 +78,34 @@ func (h *handler) barrier(c *change.Change, topic string) error {
 	return h.lanes.Drain(h.ctx)
 }
 
+// startOverBoth starts a table over under its old name and under its new one,
+// where its rows are now: rows read before a RENAME came under the old.
+func (h *handler) startOverBoth(old, name snapshot.TableName, time int64, fresh bool) error {
+	if err := h.startOver(old, time, fresh); err != nil || name == old || !h.pipe.Selected(name.Database, name.Name) {
+		return err
+	}
+	return h.startOver(name, time, h.count())
+}
+
 // startOver tells consumers to forget the table's rows, and asks for a new
-// generation, whose rows will carry a number no lower (rule S4).
-func (h *handler) startOver(name snapshot.TableName, time int64) error {
-	gen := h.seams.tables[name].Gen
+// generation, whose rows will carry a number no lower (rule S4). What a tail
+// before this one sent is not sent again (fresh is false), but is owed still.
+func (h *handler) startOver(name snapshot.TableName, time int64, fresh bool) error {
+	opens := int64(0)
+	if t := h.seams.tables[name]; t != nil {
+		opens = t.Gen + 1
+	}
 	h.again = append(h.again, name)
 	// The position may not pass the statement without saying what is owed.
 	h.tx.effects = append(h.tx.effects, func(cp *state.Checkpoint) { cp.Again = append(cp.Again, name.String()) })
 	delete(h.seams.tables, name)
-	if h.seams.noReset {
+	if h.seams.noReset || !fresh {
 		h.lanes.Advance(h.seq)
 		return nil
 	}
 	return h.barrier(&change.Change{
 		Op: change.OpDDL, Phase: change.PhaseIncremental, Table: &change.Table{Database: name.Database, Name: name.Name},
-		Time: time, GTID: h.tx.text, Seq: h.seq, Origin: fmt.Sprintf("%s.%s/%d", name.Database, name.Name, gen), Replay: h.replay(), Reset: true,
+		Time: time, GTID: h.tx.text, Seq: h.seq, Origin: fmt.Sprintf("%s.%s/%d", name.Database, name.Name, opens), Replay: h.replay(), Reset: true,
 		DDL: &change.DDL{
 			Type: change.DDLTruncate, Database: name.Database, Table: name.Name,
 			SQL: "TRUNCATE TABLE " + mysql.QuoteName(name.Database) + "." + mysql.QuoteName(name.Name),

@@ -145,8 +145,8 @@ func (p *progress) reached(set change.GTIDSet) bool {
 }
 
 // skipTo counts numbers that belong to no transaction.
-func (p *progress) skipTo(seq int64) {
+func (p *progress) skipTo(seq int64, effects ...func(*state.Checkpoint)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.marks = append(p.marks, mark{seq: seq, pos: p.done.pos, time: p.done.time})
+	p.marks = append(p.marks, mark{seq: seq, pos: p.done.pos, time: p.done.time, effects: effects})
 }

@@ -144,7 +144,7 @@ func (h *handler) resumeFrom(cp state.Checkpoint, src source) {
 
 // read follows the binlog; a void table is asked for first (rule S4).
 func (s *session) read(ctx context.Context) error {
-	if err := s.handler.resetVoid(); err != nil {
+	if err := s.handler.resetVoid(s.selectedTables(ctx)); err != nil {
 		return err
 	}
 	if h := s.handler; h.finished != nil && h.finished() {
@@ -161,19 +161,51 @@ func (s *session) read(ctx context.Context) error {
 	})
 }
 
-// resetVoid asks for new generations of tables whose snapshot is no good.
-func (h *handler) resetVoid() error {
-	for _, name := range h.seams.void() {
+// selectedTables lists the selected tables as they are now.
+func (s *session) selectedTables(ctx context.Context) func() ([]snapshot.TableName, error) {
+	return func() ([]snapshot.TableName, error) {
+		conn, err := mysql.Connect(ctx, s.tail.cfg.Source)
+		if err != nil {
+			return nil, err
+		}
+		defer conn.Close()
+		all, err := mysql.ListTables(ctx, conn)
+		var names []snapshot.TableName
+		for _, t := range all {
+			if s.handler.pipe.Selected(t.Database, t.Name) {
+				names = append(names, snapshot.TableName{Database: t.Database, Name: t.Name})
+			}
+		}
+		return names, err
+	}
+}
+
+// resetVoid asks for new generations of tables whose snapshot is no good. A
+// table that is gone may have another name by now, under which nobody planned
+// it: so unplanned tables are asked for, too.
+func (h *handler) resetVoid(current func() ([]snapshot.TableName, error)) error {
+	void := h.seams.void()
+	if len(void) == 0 {
+		return nil
+	}
+	now, err := current()
+	if err != nil {
+		return err
+	}
+	for _, name := range now {
+		if !slices.Contains(h.plan.Tables, name) {
+			void = append(void, name)
+		}
+	}
+	for _, name := range void {
 		h.seq++
-		if err := h.startOver(name, time.Now().UnixMilli()); err != nil {
+		if err := h.startOver(name, time.Now().UnixMilli(), true); err != nil {
 			return err
 		}
 	}
-	if len(h.again) > 0 {
-		h.progress.skipTo(h.seq)
-		return errAgain
-	}
-	return nil
+	h.progress.skipTo(h.seq, h.tx.effects...)
+	h.tx = txState{}
+	return errAgain
 }
 
 // AwaitQueues waits until a topic has the queues it had when the task was
