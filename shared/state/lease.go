@@ -33,6 +33,8 @@ type Lease struct {
 	terms Terms
 	owner string
 	epoch int64
+	// inherited is the reservation the lease was taken over with.
+	inherited int64
 
 	granted atomic.Pointer[grant]      // what Check reads; replaced under mu
 	tip     atomic.Pointer[Checkpoint] // last one known to be stored; replaced under mu
@@ -107,7 +109,8 @@ func (l *Lease) Commit(ctx context.Context, change func(*Checkpoint)) (Checkpoin
 // Release appends a last checkpoint that lets the next process take over at once. The
 // caller must have nothing in flight and nothing ambiguous (C4): if it has, it lets
 // the lease lapse instead. The change, which may be nil, can advance the committed
-// position; then the reservation shrinks to it. From the call on Check refuses. If it
+// position; then the reservation shrinks to it, or to what it was at take-over if that
+// is more. From the call on Check refuses. If it
 // fails it may be called again; left alone, the lease lapses.
 func (l *Lease) Release(ctx context.Context, change func(*Checkpoint)) (Checkpoint, error) {
 	l.mu.Lock()
@@ -132,7 +135,9 @@ func (l *Lease) append(ctx context.Context, change func(*Checkpoint)) error {
 		change(&next)
 	}
 	if l.releasing {
-		next.Reserved.Seq = next.Committed.Seq
+		// Nothing of ours is in flight; but what the holder before us may have sent and
+		// we did not get to is still to be marked.
+		next.Reserved.Seq = max(next.Committed.Seq, l.inherited)
 	}
 	l.stamp(&next, l.last)
 	if err := next.follows(l.last); err != nil {

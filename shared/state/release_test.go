@@ -92,6 +92,29 @@ func TestC4ReleaseShrinksTheReservation(t *testing.T) {
 	})
 }
 
+// A holder that did not get past what the dead one before it may have sent
+// leaves that reserved: the next one marks it still.
+func TestC4ReleaseKeepsAnInheritedReservation(t *testing.T) {
+	for _, tt := range []struct{ committed, reserved int64 }{{5, 100}, {42, 100}, {100, 100}, {150, 150}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.first()
+			dead := w.takeOver(w.chain(), "dead")
+			_, err := dead.Commit(t.Context(), func(c *state.Checkpoint) { c.Reserved.Seq = 100 })
+			must(t, err)
+			l := w.takeOver(w.chain(), "me")
+			_, err = l.Commit(t.Context(), func(c *state.Checkpoint) { c.Reserved.Seq = 1000 })
+			must(t, err)
+			c, err := l.Release(t.Context(), func(c *state.Checkpoint) { c.Committed.Seq = tt.committed })
+			must(t, err)
+			if c.Reserved.Seq != tt.reserved {
+				t.Errorf("committed %d, released with %d reserved, want %d", tt.committed, c.Reserved.Seq, tt.reserved)
+			}
+			w.checkChain()
+		})
+	}
+}
+
 func TestC4ReleaseMayBeTriedAgain(t *testing.T) {
 	for _, outcome := range []statetest.Outcome{statetest.Fail, statetest.FailPersisted, statetest.Late} {
 		synctest.Test(t, func(t *testing.T) {

@@ -152,7 +152,7 @@ func (c *Chain) awaitFree(ctx context.Context, o TakeOverOptions, v vigil) (sigh
 // claim creates the number after the sighted tip. It returns ErrExists if another
 // process was faster.
 func (c *Chain) claim(ctx context.Context, s sight, o TakeOverOptions) (*Lease, error) {
-	l := &Lease{chain: c, terms: o.Terms, owner: o.Owner, epoch: o.Epoch}
+	l := &Lease{chain: c, terms: o.Terms, owner: o.Owner, epoch: o.Epoch, inherited: s.tip.Reserved.Seq}
 	if l.epoch == 0 {
 		l.epoch = s.tip.Epoch + 1
 	}

@@ -68,6 +68,7 @@ func (c *committer) commit(ctx context.Context, force bool) error {
 	if h := c.tail.cfg.Hooks.Committing; h != nil {
 		h()
 	}
+	held := c.tail.lease.Last().XA
 	cp, err := c.tail.lease.Commit(ctx, func(cp *state.Checkpoint) {
 		apply(cp)
 		cp.Reserved.Seq = max(cp.Reserved.Seq, limit, cp.Committed.Seq)
@@ -77,6 +78,7 @@ func (c *committer) commit(ctx context.Context, force bool) error {
 	}
 	c.pending = nil
 	c.written = cp.Committed.GTIDSet
+	c.s.handler.xa.sweep(ctx, held, cp.XA, c.tail.cfg.Logger)
 	if limit > c.s.handler.reserve.limit.Load() {
 		c.s.handler.reserve.raise(cp.Reserved.Seq)
 		if h := c.tail.cfg.Hooks.Reserved; h != nil {

@@ -149,13 +149,13 @@ func (t *Tail) run(ctx context.Context, plan *snapshot.Plan) (Result, error) {
 	defer kill(nil)
 	sender, closeSender, err := t.cfg.NewSender(work, t.lease.Check)
 	if err != nil {
-		return Result{}, err
+		return Result{}, t.giveBack(ctx, err)
 	}
 	defer closeSender()
 	g, work := errgroup.WithContext(work)
 	s, err := t.newSession(work, plan, sender)
 	if err != nil {
-		return Result{}, err
+		return Result{}, t.giveBack(ctx, err)
 	}
 	stop, stopped := context.WithCancel(work) // ends lanes and committer once all is done
 	g.Go(func() error { return s.lanes.Run(stop) })
@@ -178,6 +178,16 @@ func (t *Tail) run(ctx context.Context, plan *snapshot.Plan) (Result, error) {
 		return result, classifyChain(fmt.Errorf("release the task: %w", err))
 	}
 	return result, nil
+}
+
+// giveBack releases a lease under which nothing was sent, so that the next try
+// needn't wait for it to lapse.
+func (t *Tail) giveBack(ctx context.Context, err error) error {
+	// The reservation stays: what an earlier tail sent in it may come again.
+	if _, released := t.lease.Release(context.WithoutCancel(ctx), nil); released != nil {
+		t.cfg.Logger.Warn("the task could not be released", "error", released)
+	}
+	return err
 }
 
 // prune thins the chain out now and then (rule C3). It can wait: a failure is

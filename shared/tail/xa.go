@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"reflect"
 
@@ -167,6 +168,24 @@ func (s *xaStore) replay(ctx context.Context, r xaRows, fn func(*change.Table, c
 		}
 	}
 	return nil
+}
+
+// sweep deletes the rows of transactions that ended: held names what the
+// checkpoint before held, kept what the new one does. Unlike the rest of the
+// store it may be called from any goroutine. What it can't delete stays: nothing
+// refers to it any more.
+func (s *xaStore) sweep(ctx context.Context, held, kept map[string]string, log *slog.Logger) {
+	for xid, ref := range held {
+		var r xaRows
+		if kept[xid] == ref || r.UnmarshalText([]byte(ref)) != nil {
+			continue
+		}
+		for n := 1; n <= r.parts; n++ {
+			if err := s.task.Store.Delete(ctx, s.task.XA(r.gtid.String(), n)); err != nil {
+				log.Warn("rows of an ended XA transaction could not be deleted", "xid", xid, "error", err)
+			}
+		}
+	}
 }
 
 func compressJSON(v any) ([]byte, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/shared/apptest"
 	"slipway/shared/fault"
@@ -67,6 +68,12 @@ func TestS5XAIsDeliveredAtItsCommit(t *testing.T) {
 	if tip := m.Tip(); len(tip.XA) > 0 {
 		t.Errorf("checkpoint %d names %v, and nothing is prepared", tip.N, tip.XA)
 	}
+	servertest.Eventually(t, "the deletion of ended XA transactions' rows", 10*time.Second, func() bool {
+		for range m.Store.List(t.Context(), m.Name+"/xa/", "") {
+			return false
+		}
+		return true
+	})
 
 	// A COMMIT whose PREPARE nobody knows of can't be delivered: that stops the
 	// tail.
