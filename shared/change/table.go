@@ -81,6 +81,9 @@ type Table struct {
 // String joins database and table as messages, ids and logs have it: "db.table".
 func (t *Table) String() string { return t.Database + "." + t.Name }
 
+// FullName is the name as maps and object keys have it.
+func (t *Table) FullName() TableName { return TableName{t.Database, t.Name} }
+
 // PrimaryNames lists the primary key's columns in TABLE order, as canal does;
 // nil without a primary key.
 func (t *Table) PrimaryNames() []string {

@@ -71,21 +71,21 @@ func (s *shell) put(key string, v any) {
 
 // plan puts a plan of two tables there, with some of their chunks done.
 func (s *shell) plan() {
-	names := []snapshot.TableName{{Database: "shop", Name: "customers"}, {Database: "shop", Name: "orders"}}
+	names := []change.TableName{{Database: "shop", Name: "customers"}, {Database: "shop", Name: "orders"}}
 	s.put(s.st.Plan(), snapshot.Plan{Version: 1, Tables: names})
 	for i, name := range names {
 		g := snapshot.Generation{Table: &change.Table{Database: name.Database, Name: name.Name}, Mode: snapshot.Ranges, Estimate: int64(4000 * (i + 1))}
 		g.Ranges = make([]mysql.Range, i+1)
-		s.put(s.st.GenerationPlan(name.Key(), 0), g)
-		s.put(s.st.ChunkDone(name.Key(), 0, "0"), snapshot.Done{Rows: 4100, Header: snapshot.Header{Table: name, Chunk: "0"}})
+		s.put(s.st.GenerationPlan(state.TableOf(name), 0), g)
+		s.put(s.st.ChunkDone(state.TableOf(name), 0, "0"), snapshot.Done{Rows: 4100, Header: snapshot.Header{Table: name, Chunk: "0"}})
 	}
 }
 
 // chain puts the rest of the snapshot and three checkpoints there.
 func (s *shell) chain() {
 	s.plan()
-	orders := snapshot.TableName{Database: "shop", Name: "orders"}
-	s.put(s.st.ChunkDone(orders.Key(), 0, "1"), snapshot.Done{Rows: 3900, Header: snapshot.Header{Table: orders, Chunk: "1"}})
+	orders := change.TableName{Database: "shop", Name: "orders"}
+	s.put(s.st.ChunkDone(state.TableOf(orders), 0, "1"), snapshot.Done{Rows: 3900, Header: snapshot.Header{Table: orders, Chunk: "1"}})
 	const server = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
 	base := state.Checkpoint{Version: 1, N: 1, Owner: "settle-1-A", Time: now.Add(-time.Minute), HoldMillis: 28000, Released: true}
 	base.Committed = state.Position{GTIDSet: server + ":1-40", ServerUUID: server}

@@ -26,15 +26,9 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (*gomysql.Result, error)
 }
 
-// TableName names a table.
-type TableName struct{ Database, Name string }
-
-// String joins database and table: "db.table".
-func (n TableName) String() string { return n.Database + "." + n.Name }
-
 // TableInfo is what the server estimates about a table.
 type TableInfo struct {
-	TableName
+	change.TableName
 	Engine string
 	// Rows and Bytes are the server's estimates, far off at times.
 	Rows, Bytes uint64
@@ -53,7 +47,7 @@ func ListTables(ctx context.Context, q Querier) ([]TableInfo, error) {
 	tables := make([]TableInfo, 0, len(r.Values))
 	for _, f := range r.Values {
 		tables = append(tables, TableInfo{
-			TableName: TableName{text(f[0]), text(f[1])}, Engine: text(f[2]),
+			TableName: change.TableName{Database: text(f[0]), Name: text(f[1])}, Engine: text(f[2]),
 			Rows: f[3].AsUint64(), Bytes: f[4].AsUint64(),
 		})
 	}
@@ -65,7 +59,7 @@ func ListTables(ctx context.Context, q Querier) ([]TableInfo, error) {
 
 // LoadTable reads one table's definition; ErrNoTable when there is none.
 func LoadTable(ctx context.Context, q Querier, database, name string) (*change.Table, error) {
-	tables, err := LoadTables(ctx, q, []TableName{{database, name}})
+	tables, err := LoadTables(ctx, q, []change.TableName{{Database: database, Name: name}})
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +69,8 @@ func LoadTable(ctx context.Context, q Querier, database, name string) (*change.T
 // LoadTables reads the definitions of the named tables, in that order;
 // ErrNoTable when one is missing. Each is as of one moment: columns are read
 // before and after the keys and must not have changed between.
-func LoadTables(ctx context.Context, q Querier, names []TableName) ([]*change.Table, error) {
-	loaded := make(map[TableName]*change.Table, len(names))
+func LoadTables(ctx context.Context, q Querier, names []change.TableName) ([]*change.Table, error) {
+	loaded := make(map[change.TableName]*change.Table, len(names))
 	for database, of := range byDatabase(names) {
 		for batch := range slices.Chunk(of, 200) {
 			if err := loadBatch(ctx, q, database, batch, loaded); err != nil {
@@ -93,7 +87,7 @@ func LoadTables(ctx context.Context, q Querier, names []TableName) ([]*change.Ta
 	return tables, nil
 }
 
-func byDatabase(names []TableName) map[string][]any {
+func byDatabase(names []change.TableName) map[string][]any {
 	of := map[string][]any{}
 	for _, n := range names {
 		of[n.Database] = append(of[n.Database], n.Name)
@@ -104,7 +98,7 @@ func byDatabase(names []TableName) map[string][]any {
 // loadTries is how often a definition is read until it holds still.
 const loadTries = 5
 
-func loadBatch(ctx context.Context, q Querier, database string, names []any, into map[TableName]*change.Table) error {
+func loadBatch(ctx context.Context, q Querier, database string, names []any, into map[change.TableName]*change.Table) error {
 	before, err := readTables(ctx, q, database, names)
 	for range loadTries {
 		if err != nil {
@@ -121,7 +115,7 @@ func loadBatch(ctx context.Context, q Querier, database string, names []any, int
 		if reflect.DeepEqual(before, after) {
 			for name, d := range after {
 				chooseKey(d, keys[name])
-				into[TableName{database, name}] = d.table
+				into[change.TableName{Database: database, Name: name}] = d.table
 			}
 			return nil
 		}

@@ -11,6 +11,7 @@ import (
 
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
+	"slipway/shared/change"
 	"slipway/shared/mysql"
 	"slipway/shared/servertest"
 )
@@ -31,12 +32,12 @@ func TestCatalogMissingTableIsErrNoTable(t *testing.T) {
 func TestCatalogLoadsManyTablesInOrder(t *testing.T) {
 	c := connect(t)
 	db := servertest.MySQL(t).Database(t)
-	names := make([]mysql.TableName, 250)
+	names := make([]change.TableName, 250)
 	for i := range names {
-		names[i] = mysql.TableName{Database: db, Name: fmt.Sprintf("t%d", (i*97)%250)}
+		names[i] = change.TableName{Database: db, Name: fmt.Sprintf("t%d", (i*97)%250)}
 		query(t, c, fmt.Sprintf("CREATE TABLE %s.%s (c%d int PRIMARY KEY)", db, names[i].Name, i))
 	}
-	names = append(names, mysql.TableName{Database: "mysql", Name: "user"})
+	names = append(names, change.TableName{Database: "mysql", Name: "user"})
 	tables, err := mysql.LoadTables(t.Context(), c, names)
 	if err != nil {
 		t.Fatal(err)

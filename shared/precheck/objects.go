@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"slipway/shared/change"
-	"slipway/shared/mysql"
 	"slipway/shared/task"
 )
 
@@ -94,7 +93,7 @@ func (s *session) nothingMatches(ctx context.Context, i int, o task.Object) (Fin
 func (s *session) hidden(ctx context.Context, p task.Pattern) (bool, error) {
 	database, table := entryNames(p)
 	if !p.Wild() {
-		return s.readDenied(ctx, mysql.TableName{Database: database.text, Name: table.text})
+		return s.readDenied(ctx, change.TableName{Database: database.text, Name: table.text})
 	}
 	all, err := s.loadGrants(ctx)
 	return err == nil && !all.cover("SELECT", database, table), err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"slipway/shared/change"
 	"slipway/shared/mysql"
 )
 
@@ -87,8 +88,8 @@ func checkSelect(ctx context.Context, s *session) ([]Finding, error) {
 }
 
 // targets are the tables that are there to see and those that entries name.
-func (s *session) targets() []mysql.TableName {
-	var names []mysql.TableName
+func (s *session) targets() []change.TableName {
+	var names []change.TableName
 	for _, t := range s.tables.v {
 		if _, ok, err := s.task.Select(t.Database, t.Name); ok || err != nil {
 			names = append(names, t.TableName)
@@ -99,7 +100,7 @@ func (s *session) targets() []mysql.TableName {
 			continue
 		}
 		database, table := entryNames(o.Match)
-		n := mysql.TableName{Database: database.text, Name: table.text}
+		n := change.TableName{Database: database.text, Name: table.text}
 		if !slices.Contains(names, n) {
 			names = append(names, n)
 		}
@@ -108,7 +109,7 @@ func (s *session) targets() []mysql.TableName {
 }
 
 // readDenied tries to read a table, no row of it.
-func (s *session) readDenied(ctx context.Context, t mysql.TableName) (bool, error) {
+func (s *session) readDenied(ctx context.Context, t change.TableName) (bool, error) {
 	_, err := s.source.v.Query(ctx, "SELECT * FROM "+quoteName(t.Database)+"."+quoteName(t.Name)+" LIMIT 0")
 	switch mysql.ErrorCode(err) {
 	case errTableDenied, errColumnDenied, errDatabaseDenied:

@@ -245,7 +245,7 @@ func (s *session) selected(ctx context.Context) ([]chosenTable, error) {
 			return nil, err
 		}
 		var chosen []chosenTable
-		var names []mysql.TableName
+		var names []change.TableName
 		for _, t := range tables {
 			if rule, ok, err := s.task.Select(t.Database, t.Name); ok && err == nil {
 				chosen = append(chosen, chosenTable{TableInfo: t, rule: rule})

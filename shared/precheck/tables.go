@@ -148,7 +148,7 @@ func checkCascades(ctx context.Context, s *session) ([]Finding, error) {
 				return nil, err
 			}
 		}
-		n := mysql.TableName{Database: f[0], Name: f[1]}
+		n := change.TableName{Database: f[0], Name: f[1]}
 		selected := slices.ContainsFunc(tables, func(t chosenTable) bool { return t.TableName == n })
 		if !selected || !acts(f[3]) && !acts(f[4]) {
 			continue

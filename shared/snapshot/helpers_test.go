@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"slipway/shared/apptest"
+	"slipway/shared/change"
 	"slipway/shared/checker"
 	"slipway/shared/deliver"
 	"slipway/shared/rocketmq"
@@ -186,7 +187,7 @@ func keepsUp(m *apptest.Migration, tail *apptest.Tail) bool {
 // generations counts how often a table was planned.
 func generations(m *apptest.Migration, table string) int64 {
 	m.T.Helper()
-	g, err := snapshot.LatestGeneration(m.T.Context(), m.State(), snapshot.TableName{Database: m.Database, Name: table})
+	g, err := snapshot.LatestGeneration(m.T.Context(), m.State(), change.TableName{Database: m.Database, Name: table})
 	m.Must(err)
 	if g == nil {
 		return 0
@@ -197,7 +198,7 @@ func generations(m *apptest.Migration, table string) int64 {
 // mode is how the table's newest generation is read, and in how many chunks.
 func mode(m *apptest.Migration, table string) (snapshot.Mode, int) {
 	m.T.Helper()
-	g, err := snapshot.LatestGeneration(m.T.Context(), m.State(), snapshot.TableName{Database: m.Database, Name: table})
+	g, err := snapshot.LatestGeneration(m.T.Context(), m.State(), change.TableName{Database: m.Database, Name: table})
 	m.Must(err)
 	return g.Mode, g.Chunks()
 }

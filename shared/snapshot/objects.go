@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"slipway/shared/change"
@@ -34,7 +33,7 @@ type Plan struct {
 	P0 change.GTIDSet `json:"p0"`
 	P1 change.GTIDSet `json:"p1"`
 	// Tables that are snapshotted in the first generation.
-	Tables []TableName `json:"tables"`
+	Tables []change.TableName `json:"tables"`
 	// Queues of every topic, as they must stay (rule D7).
 	Queues map[string][]string `json:"queues"`
 	Time   time.Time           `json:"time"`
@@ -43,21 +42,6 @@ type Plan struct {
 }
 
 const planVersion = 1
-
-// TableName is a table's full name.
-type TableName struct {
-	Database string `json:"database"`
-	Name     string `json:"name"`
-}
-
-// String joins the name with a dot; a dot in a part has a backslash before it,
-// so that ParseTableName can tell.
-func (n TableName) String() string { return escapeDots(n.Database) + "." + escapeDots(n.Name) }
-
-func escapeDots(s string) string { return strings.NewReplacer(`\`, `\\`, ".", `\.`).Replace(s) }
-
-// Key is the name in object keys.
-func (n TableName) Key() state.TableKey { return state.Table(n.Database, n.Name) }
 
 // Mode is how a table is read.
 type Mode string
@@ -104,7 +88,7 @@ func (g *Generation) Chunks() int {
 }
 
 // Name is the table's name.
-func (g *Generation) Name() TableName { return TableName{g.Table.Database, g.Table.Name} }
+func (g *Generation) Name() change.TableName { return g.Table.FullName() }
 
 // Done is <n>.done.json: what became of a chunk, or of a part of one.
 type Done struct {
@@ -119,9 +103,9 @@ type Done struct {
 
 // Header begins a .rows object.
 type Header struct {
-	Table TableName `json:"table"`
-	Gen   int64     `json:"gen"`
-	Chunk string    `json:"chunk"`
+	Table change.TableName `json:"table"`
+	Gen   int64            `json:"gen"`
+	Chunk string           `json:"chunk"`
 	// H is the GTID set the chunk is exact at; for mode Loose a lower bound of
 	// it, and Upper the upper one.
 	H     change.GTIDSet `json:"h"`
@@ -149,11 +133,11 @@ type Void struct {
 // Seam is what the tail needs to know about a table's generation: which rows
 // the snapshot already holds.
 type Seam struct {
-	Table TableName      `json:"table"`
-	Gen   int64          `json:"gen"`
-	Seq   int64          `json:"seq"`
-	B     change.GTIDSet `json:"b"`
-	Mode  Mode           `json:"mode"`
+	Table change.TableName `json:"table"`
+	Gen   int64            `json:"gen"`
+	Seq   int64            `json:"seq"`
+	B     change.GTIDSet   `json:"b"`
+	Mode  Mode             `json:"mode"`
 	// Void: the snapshot is no good; the tail asks for a new generation.
 	Void bool `json:"void,omitempty"`
 	// Sets are the distinct watermarks.
@@ -200,7 +184,7 @@ func LoadPlan(ctx context.Context, t *state.Task) (*Plan, error) {
 // planPage is one of plan/<n>.json, from 1 on: tables that joined the plan
 // later, because a planned table's rows came to be theirs.
 type planPage struct {
-	Tables []TableName `json:"tables"`
+	Tables []change.TableName `json:"tables"`
 }
 
 // Fits refuses a task file that would shape messages otherwise than the one the
@@ -215,10 +199,10 @@ func (p *Plan) Fits(t *task.Task) error {
 
 // LatestGeneration reads the newest generation of a table; nil when there is
 // none.
-func LatestGeneration(ctx context.Context, t *state.Task, name TableName) (*Generation, error) {
+func LatestGeneration(ctx context.Context, t *state.Task, name change.TableName) (*Generation, error) {
 	var latest *Generation
 	for n := int64(0); ; n++ {
-		g, err := state.GetJSON[Generation](ctx, t.Store, t.GenerationPlan(name.Key(), n))
+		g, err := state.GetJSON[Generation](ctx, t.Store, t.GenerationPlan(state.TableOf(name), n))
 		if errors.Is(err, state.ErrNotFound) {
 			return latest, nil
 		}
@@ -230,8 +214,8 @@ func LatestGeneration(ctx context.Context, t *state.Task, name TableName) (*Gene
 }
 
 // LoadSeam reads the sealed seam of one generation.
-func LoadSeam(ctx context.Context, t *state.Task, name TableName, gen int64) (*Seam, error) {
-	s, err := state.GetJSON[Seam](ctx, t.Store, t.Seam(name.Key(), gen, 1))
+func LoadSeam(ctx context.Context, t *state.Task, name change.TableName, gen int64) (*Seam, error) {
+	s, err := state.GetJSON[Seam](ctx, t.Store, t.Seam(state.TableOf(name), gen, 1))
 	if err != nil {
 		return nil, err
 	}
@@ -244,25 +228,4 @@ func chunkName(n, k int) string {
 		return fmt.Sprint(n)
 	}
 	return fmt.Sprintf("%d+%d", n, k)
-}
-
-// ParseTableName reads what TableName.String wrote.
-func ParseTableName(s string) (TableName, error) {
-	parts := []string{""}
-	for i := 0; i < len(s); i++ {
-		last := &parts[len(parts)-1]
-		switch {
-		case s[i] == '.':
-			parts = append(parts, "")
-		case s[i] == '\\' && i+1 < len(s):
-			i++
-			*last += s[i : i+1]
-		default:
-			*last += s[i : i+1]
-		}
-	}
-	if len(parts) != 2 || parts[0] == "" || parts[1] == "" {
-		return TableName{}, fmt.Errorf(`table name %q: expected database.table, dots inside a name written \.`, s)
-	}
-	return TableName{parts[0], parts[1]}, nil
 }

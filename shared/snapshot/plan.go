@@ -83,7 +83,7 @@ func (p *Planner) Plan(ctx context.Context) (*Plan, int, error) {
 // Again plans a new generation of each table, whose rows carry number seq: that
 // of the last reset. Resets have numbers of their own, so asking twice plans
 // once.
-func (p *Planner) Again(ctx context.Context, tables []TableName, seq int64) (int, error) {
+func (p *Planner) Again(ctx context.Context, tables []change.TableName, seq int64) (int, error) {
 	if err := p.join(ctx, tables); err != nil {
 		return 0, err
 	}
@@ -118,7 +118,7 @@ func (p *Planner) Again(ctx context.Context, tables []TableName, seq int64) (int
 
 // join adds tables to the plan that it doesn't have yet. Who loses the race for
 // a page looks again.
-func (p *Planner) join(ctx context.Context, tables []TableName) error {
+func (p *Planner) join(ctx context.Context, tables []change.TableName) error {
 	for {
 		plan, err := LoadPlan(ctx, p.cfg.State)
 		if err != nil {
@@ -199,19 +199,19 @@ func (p *Planner) measure(ctx context.Context) (*Plan, error) {
 }
 
 // tables lists the selected tables as they are now.
-func (p *Planner) tables(ctx context.Context, conn *mysql.Conn) ([]TableName, error) {
+func (p *Planner) tables(ctx context.Context, conn *mysql.Conn) ([]change.TableName, error) {
 	all, err := mysql.ListTables(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
-	var names []TableName
+	var names []change.TableName
 	for _, t := range all {
 		_, ok, err := p.cfg.Task.Select(t.Database, t.Name)
 		if err != nil {
 			return nil, fault.New(fault.Config, "", "%w", err)
 		}
 		if ok {
-			names = append(names, TableName{t.Database, t.Name})
+			names = append(names, t.TableName)
 		}
 	}
 	return names, nil
@@ -292,7 +292,7 @@ func (p *Planner) noDDL(ctx context.Context, plan *Plan, end mysql.LogPosition) 
 // concerns tells whether a statement touches a selected table.
 func (p *Planner) concerns(plan *Plan, c mysql.TableChange) bool {
 	if c.WholeDatabase {
-		return slices.ContainsFunc(plan.Tables, func(n TableName) bool { return c.Touches(n.Database, n.Name) })
+		return slices.ContainsFunc(plan.Tables, func(n change.TableName) bool { return c.Touches(n.Database, n.Name) })
 	}
 	return p.cfg.Pipeline.Selected(c.Database, c.Name) || c.FromName != "" && p.cfg.Pipeline.Selected(c.FromDatabase, c.FromName)
 }
@@ -304,8 +304,8 @@ func (noTables) Selected(string, string) bool              { return false }
 func (noTables) Candidates(string, string) []*change.Table { return nil }
 
 // generation plans one generation of a table, or reads the one that is there.
-func (p *Planner) generation(ctx context.Context, conn *mysql.Conn, name TableName, number int64, b change.GTIDSet, seq int64) (*Generation, error) {
-	key := p.cfg.State.GenerationPlan(name.Key(), number)
+func (p *Planner) generation(ctx context.Context, conn *mysql.Conn, name change.TableName, number int64, b change.GTIDSet, seq int64) (*Generation, error) {
+	key := p.cfg.State.GenerationPlan(state.TableOf(name), number)
 	if g, err := state.GetJSON[Generation](ctx, p.cfg.State.Store, key); err == nil || !errors.Is(err, state.ErrNotFound) {
 		return &g, err
 	}

@@ -63,7 +63,7 @@ func TestS3StoredRowsRoundTrip(t *testing.T) {
 			return r
 		}
 		h := snapshot.Header{
-			Table: snapshot.TableName{Database: rapid.StringN(1, 5, -1).Draw(t, "database"), Name: rapid.StringN(1, 5, -1).Draw(t, "table")},
+			Table: change.TableName{Database: rapid.StringN(1, 5, -1).Draw(t, "database"), Name: rapid.StringN(1, 5, -1).Draw(t, "table")},
 			Gen:   rapid.Int64().Draw(t, "gen"), Chunk: snapshot.ChunkName(rapid.IntRange(0, 1e6).Draw(t, "n"), rapid.IntRange(0, 3).Draw(t, "k")),
 			H: set, Range: mysql.Range{After: bound("after"), UpTo: bound("upTo")}, Next: rapid.String().Draw(t, "next"),
 			Time: time.UnixMilli(rapid.Int64Range(0, 4e12).Draw(t, "time")).UTC(),
@@ -116,19 +116,19 @@ func TestTableNameRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		part := rapid.StringMatching(`[.a\\]{1,4}|[^\x00]{1,6}`)
-		name := snapshot.TableName{Database: part.Draw(t, "database"), Name: part.Draw(t, "name")}
-		got, err := snapshot.ParseTableName(name.String())
+		name := change.TableName{Database: part.Draw(t, "database"), Name: part.Draw(t, "name")}
+		got, err := change.ParseTableName(name.String())
 		if err != nil || got != name {
 			t.Fatalf("%q is read as %q, %v", name.String(), got, err)
 		}
 	})
-	for in, want := range map[string]snapshot.TableName{"a.b": {Database: "a", Name: "b"}, `a\.b.c`: {Database: "a.b", Name: "c"}} {
-		if got, err := snapshot.ParseTableName(in); err != nil || got != want || want.String() != in {
+	for in, want := range map[string]change.TableName{"a.b": {Database: "a", Name: "b"}, `a\.b.c`: {Database: "a.b", Name: "c"}} {
+		if got, err := change.ParseTableName(in); err != nil || got != want || want.String() != in {
 			t.Errorf("%s: %q, %v", in, got, err)
 		}
 	}
 	for _, in := range []string{"", "a", "a..b", "a.b.c", ".b", `a\.b`} {
-		if got, err := snapshot.ParseTableName(in); err == nil {
+		if got, err := change.ParseTableName(in); err == nil {
 			t.Errorf("%q is read as %q", in, got)
 		}
 	}

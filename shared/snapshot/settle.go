@@ -58,7 +58,7 @@ func Settle(ctx context.Context, t *state.Task, chain *state.Chain, clock func()
 // gather puts a generation's results together; nil when chunks are missing.
 func gather(ctx context.Context, t *state.Task, gen *Generation) (*Seam, error) {
 	s := &Seam{Table: gen.Name(), Gen: gen.Gen, Seq: gen.Seq, B: gen.B, Mode: gen.Mode, Definition: gen.Table}
-	void, err := exists(ctx, t.Store, t.Void(gen.Name().Key(), gen.Gen))
+	void, err := exists(ctx, t.Store, t.Void(state.TableOf(gen.Name()), gen.Gen))
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func gather(ctx context.Context, t *state.Task, gen *Generation) (*Seam, error) 
 	sets := map[string]int{}
 	for n := range gen.Chunks() {
 		for k := 0; ; k++ {
-			d, err := state.GetJSON[Done](ctx, t.Store, t.ChunkDone(gen.Name().Key(), gen.Gen, chunkName(n, k)))
+			d, err := state.GetJSON[Done](ctx, t.Store, t.ChunkDone(state.TableOf(gen.Name()), gen.Gen, chunkName(n, k)))
 			if errors.Is(err, state.ErrNotFound) {
 				if void {
 					break
@@ -102,7 +102,7 @@ func seal(ctx context.Context, t *state.Task, chain *state.Chain, plan *Plan, se
 	}
 	var definitions []*change.Table
 	for _, s := range seams {
-		if err := state.CreateJSON(ctx, t.Store, t.Seam(s.Table.Key(), s.Gen, 1), s); err != nil {
+		if err := state.CreateJSON(ctx, t.Store, t.Seam(state.TableOf(s.Table), s.Gen, 1), s); err != nil {
 			return SettleResult{}, fmt.Errorf("seal the seam of %s: %w", s.Table, err)
 		}
 		first.Committed.Seq = max(first.Committed.Seq, s.Seq)
@@ -152,7 +152,7 @@ func Sweep(ctx context.Context, t *state.Task) error {
 		return err
 	}
 	for _, name := range plan.Tables {
-		for key, err := range t.Store.List(ctx, t.Chunks(name.Key()), "") {
+		for key, err := range t.Store.List(ctx, t.Chunks(state.TableOf(name)), "") {
 			if err != nil {
 				return err
 			}

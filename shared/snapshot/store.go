@@ -26,7 +26,7 @@ import (
 // store throws its own away (rule S3).
 func (w *Worker) obtain(ctx context.Context, gen *Generation, name, next string, rng mysql.Range) (*stored, error) {
 	t := w.cfg.Task
-	key := t.ChunkRows(gen.Name().Key(), gen.Gen, name)
+	key := t.ChunkRows(state.TableOf(gen.Name()), gen.Gen, name)
 	if s, err := w.loadStored(ctx, gen, key); err == nil || !errors.Is(err, state.ErrNotFound) {
 		return s, err
 	}
@@ -131,7 +131,7 @@ func (w *Worker) readWhole(ctx context.Context, gen *Generation, name string) (*
 		if err != nil {
 			return err
 		}
-		key := t.ChunkRows(gen.Name().Key(), gen.Gen, fmt.Sprintf("%s.part-%s-%06d", name, attempt, len(h.Parts)))
+		key := t.ChunkRows(state.TableOf(gen.Name()), gen.Gen, fmt.Sprintf("%s.part-%s-%06d", name, attempt, len(h.Parts)))
 		h.Parts = append(h.Parts, key)
 		if err := t.Store.Create(ctx, key, body); err != nil {
 			return err
@@ -220,7 +220,7 @@ func (w *Worker) deliver(ctx context.Context, s *stored) error {
 	call(w.cfg.Hooks.Delivered, s.header.Chunk)
 	d.Digest = hex.EncodeToString(digest.Sum(nil))
 	t := w.cfg.Task
-	err := state.CreateJSON(ctx, t.Store, t.ChunkDone(s.gen.Name().Key(), s.gen.Gen, s.header.Chunk), d)
+	err := state.CreateJSON(ctx, t.Store, t.ChunkDone(state.TableOf(s.gen.Name()), s.gen.Gen, s.header.Chunk), d)
 	if err != nil && !errors.Is(err, state.ErrExists) {
 		return err
 	}

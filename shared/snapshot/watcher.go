@@ -26,16 +26,16 @@ type Watcher struct {
 	// a transaction is being read.
 	at     mysql.LogPosition
 	inside bool
-	xa     bool                // the transaction being read is an XA one
-	kept   map[TableName]*Kept // tables whose changes are kept now
-	moved  chan struct{}       // closed at the next boundary
+	xa     bool                       // the transaction being read is an XA one
+	kept   map[change.TableName]*Kept // tables whose changes are kept now
+	moved  chan struct{}              // closed at the next boundary
 	failed error
 }
 
 // NewWatcher makes a watcher that starts at from, which must be @@gtid_executed
 // of the same server, read before.
 func NewWatcher(cfg mysql.ReaderConfig) *Watcher {
-	w := &Watcher{read: cfg.From.Clone(), kept: map[TableName]*Kept{}, moved: make(chan struct{})}
+	w := &Watcher{read: cfg.From.Clone(), kept: map[change.TableName]*Kept{}, moved: make(chan struct{})}
 	cfg.Tables = w
 	w.reader = mysql.NewReader(cfg)
 	return w
@@ -85,7 +85,7 @@ func (w *Watcher) Keep(ctx context.Context, table *change.Table, route *pipeline
 			return false
 		}
 		k.L = w.read.Clone()
-		w.kept[TableName{table.Database, table.Name}] = k
+		w.kept[table.FullName()] = k
 		return true
 	})
 	return k, err
@@ -108,7 +108,7 @@ func (k *Kept) Until(ctx context.Context, e mysql.LogPosition) (h change.GTIDSet
 func (k *Kept) Stop() {
 	k.w.mu.Lock()
 	defer k.w.mu.Unlock()
-	name := TableName{k.table.Database, k.table.Name}
+	name := k.table.FullName()
 	if k.w.kept[name] == k {
 		delete(k.w.kept, name)
 	}
@@ -149,21 +149,21 @@ func (w *Watcher) settle(k *Kept) {
 	}
 	k.done = true
 	k.h = w.read.Clone()
-	delete(w.kept, TableName{k.table.Database, k.table.Name})
+	delete(w.kept, k.table.FullName())
 }
 
 // Selected implements mysql.Definitions: only kept tables' rows are decoded.
 func (w *Watcher) Selected(database, table string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.kept[TableName{database, table}] != nil
+	return w.kept[change.TableName{Database: database, Name: table}] != nil
 }
 
 // Candidates implements mysql.Definitions.
 func (w *Watcher) Candidates(database, table string) []*change.Table {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if k := w.kept[TableName{database, table}]; k != nil {
+	if k := w.kept[change.TableName{Database: database, Name: table}]; k != nil {
 		return []*change.Table{k.table}
 	}
 	return nil
@@ -201,7 +201,7 @@ func (w *Watcher) handle(e mysql.Event) error {
 }
 
 func (w *Watcher) rows(e mysql.Event) error {
-	k := w.kept[TableName{e.Table.Database, e.Table.Name}]
+	k := w.kept[e.Table.FullName()]
 	if k == nil {
 		return nil
 	}

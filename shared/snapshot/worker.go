@@ -210,7 +210,7 @@ func (w *Worker) start(ctx context.Context, plan *Plan) error {
 // on. A chunk that is done is skipped, one that is stored is sent again,
 // marked (rule S3).
 func (w *Worker) prepare(ctx context.Context, a assignment, ready chan<- *stored) error {
-	t, key := w.cfg.Task, a.gen.Name().Key()
+	t, key := w.cfg.Task, state.TableOf(a.gen.Name())
 	rng := mysql.Range{}
 	if a.gen.Mode == Ranges {
 		rng = a.gen.Ranges[a.n]
@@ -252,7 +252,7 @@ func (w *Worker) prepare(ctx context.Context, a assignment, ready chan<- *stored
 func (w *Worker) writeVoid(ctx context.Context, gen *Generation, v Void) error {
 	v.Time = now()
 	w.cfg.Logger.Warn("this snapshot of the table is void, it will be read anew", "table", gen.Name().String(), "generation", gen.Gen, "reason", v.Reason)
-	err := state.CreateJSON(ctx, w.cfg.Task.Store, w.cfg.Task.Void(gen.Name().Key(), gen.Gen), v)
+	err := state.CreateJSON(ctx, w.cfg.Task.Store, w.cfg.Task.Void(state.TableOf(gen.Name()), gen.Gen), v)
 	if errors.Is(err, state.ErrExists) {
 		return nil
 	}

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"slipway/shared/change"
 )
 
 // Task names the objects of one task in a store. Its methods only compute keys; they
@@ -48,6 +50,9 @@ func Table(database, table string) TableKey {
 	sum := sha256.Sum256([]byte(full))
 	return TableKey(full[:tableKeyLimit-33] + "~" + hex.EncodeToString(sum[:16]))
 }
+
+// TableOf is Table for a table's full name.
+func TableOf(n change.TableName) TableKey { return Table(n.Database, n.Name) }
 
 func encode(name string) string {
 	var b strings.Builder

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"slipway/shared/snapshot"
+	"slipway/shared/change"
 	"slipway/shared/state"
 )
 
@@ -160,7 +160,7 @@ func (c *committer) final(r Result) func(*state.Checkpoint) {
 	}
 }
 
-func names(tables []snapshot.TableName) []string {
+func names(tables []change.TableName) []string {
 	var out []string
 	for _, t := range tables {
 		out = append(out, t.String())

@@ -10,17 +10,16 @@ import (
 	"slipway/shared/fault"
 	"slipway/shared/mysql"
 	"slipway/shared/pipeline"
-	"slipway/shared/snapshot"
 	"slipway/shared/state"
 )
 
 // ddl delivers one table's part of a statement as a barrier: everything before
 // it is acknowledged before it is sent, and it before what follows.
 func (h *handler) ddl(e mysql.Event, c *mysql.TableChange) error {
-	name := snapshot.TableName{Database: c.Database, Name: c.Name}
+	name := change.TableName{Database: c.Database, Name: c.Name}
 	old := name
 	if c.FromName != "" {
-		old = snapshot.TableName{Database: c.FromDatabase, Name: c.FromName}
+		old = change.TableName{Database: c.FromDatabase, Name: c.FromName}
 	}
 	if c.Unlogged {
 		return fault.New(fault.UnreadableEvent, "take a new snapshot under a new task name",
@@ -49,7 +48,7 @@ func (h *handler) ddl(e mysql.Event, c *mysql.TableChange) error {
 }
 
 // redefine tells the schema what the statement did.
-func (h *handler) redefine(c *mysql.TableChange, old, name snapshot.TableName) {
+func (h *handler) redefine(c *mysql.TableChange, old, name change.TableName) {
 	switch c.Type {
 	case change.DDLErase:
 		h.schema.gone(name)
@@ -80,7 +79,7 @@ func (h *handler) barrier(c *change.Change, topic string) error {
 
 // startOverBoth starts a table over under its old name and under its new one,
 // where its rows are now: rows read before a RENAME came under the old.
-func (h *handler) startOverBoth(old, name snapshot.TableName, time int64, fresh bool) error {
+func (h *handler) startOverBoth(old, name change.TableName, time int64, fresh bool) error {
 	if err := h.startOver(old, time, fresh); err != nil || name == old || !h.pipe.Selected(name.Database, name.Name) {
 		return err
 	}
@@ -90,7 +89,7 @@ func (h *handler) startOverBoth(old, name snapshot.TableName, time int64, fresh 
 // startOver tells consumers to forget the table's rows, and asks for a new
 // generation, whose rows will carry a number no lower (rule S4). What a tail
 // before this one sent is not sent again (fresh is false), but is owed still.
-func (h *handler) startOver(name snapshot.TableName, time int64, fresh bool) error {
+func (h *handler) startOver(name change.TableName, time int64, fresh bool) error {
 	opens := int64(0)
 	if t := h.seams.tables[name]; t != nil {
 		opens = t.Gen + 1
@@ -114,7 +113,7 @@ func (h *handler) startOver(name snapshot.TableName, time int64, fresh bool) err
 }
 
 // resetTopic is where the table's rows went.
-func (h *handler) resetTopic(name snapshot.TableName) string {
+func (h *handler) resetTopic(name change.TableName) string {
 	if d := h.schema.tables[name]; d != nil && d.table != nil {
 		if r, err := h.pipe.Route(d.table); err == nil {
 			return r.Topic

@@ -44,7 +44,7 @@ type handler struct {
 
 	tx txState
 	// again is set when tables must be snapshotted anew; reading ends there.
-	again []snapshot.TableName
+	again []change.TableName
 	// finished is asked at every boundary and ends reading; nil to read for ever.
 	finished func() bool
 	idle     atomic.Bool // the last event said that the source is idle
@@ -59,7 +59,7 @@ type txState struct {
 	text      string // gtid\'s
 	time      int64
 	n         int64 // rows and DDLs counted so far
-	ordinals  map[snapshot.TableName]int64
+	ordinals  map[change.TableName]int64
 	redefined bool
 	xa        bool
 	effects   []func(*state.Checkpoint)
@@ -111,7 +111,7 @@ func (h *handler) handle(e mysql.Event) error {
 }
 
 func (h *handler) begin(e mysql.Event) {
-	h.tx = txState{gtid: e.GTID, time: e.Time, text: e.GTID.String(), ordinals: map[snapshot.TableName]int64{}}
+	h.tx = txState{gtid: e.GTID, time: e.Time, text: e.GTID.String(), ordinals: map[change.TableName]int64{}}
 	resumed := int64(0)
 	if e.GTID == h.resume {
 		resumed = h.resumedRows
@@ -168,7 +168,7 @@ func (h *handler) changes(table *change.Table, op change.Op, rows []mysql.RowCha
 	if err != nil {
 		return err
 	}
-	name, origin := tableName(table), h.tx.text+"/"+table.String()
+	name, origin := table.FullName(), h.tx.text+"/"+table.String()
 	ordinal := h.tx.ordinals[name] - 1
 	defer func() { h.tx.ordinals[name] = ordinal + 1 }()
 	for _, rc := range rows {
@@ -343,8 +343,4 @@ func excerpt(sql string) string {
 		return sql
 	}
 	return strings.ToValidUTF8(sql[:most], "") + "…"
-}
-
-func tableName(t *change.Table) snapshot.TableName {
-	return snapshot.TableName{Database: t.Database, Name: t.Name}
 }

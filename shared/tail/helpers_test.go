@@ -91,11 +91,3 @@ type signal struct {
 func newSignal() *signal { return &signal{ch: make(chan struct{})} }
 func (s *signal) fire()  { s.once.Do(func() { close(s.ch) }) }
 func (s *signal) wait()  { <-s.ch }
-func (s *signal) happened() bool {
-	select {
-	case <-s.ch:
-		return true
-	default:
-		return false
-	}
-}

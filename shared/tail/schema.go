@@ -22,7 +22,7 @@ import (
 // reader's goroutine.
 type schema struct {
 	pipe   *pipeline.Pipeline
-	tables map[snapshot.TableName]*definition
+	tables map[change.TableName]*definition
 	// live reads a definition as it is now, nil when there is no such table.
 	live func(database, name string) (*change.Table, error)
 	err  error // the first failure of live
@@ -37,9 +37,9 @@ type definition struct {
 }
 
 func newSchema(pipe *pipeline.Pipeline, known snapshot.Schema, live func(database, name string) (*change.Table, error)) *schema {
-	s := &schema{pipe: pipe, tables: map[snapshot.TableName]*definition{}, live: live}
+	s := &schema{pipe: pipe, tables: map[change.TableName]*definition{}, live: live}
 	for _, t := range known.Tables {
-		s.tables[snapshot.TableName{Database: t.Database, Name: t.Name}] = &definition{table: t, settled: slices.Contains(known.Settled, t.String())}
+		s.tables[t.FullName()] = &definition{table: t, settled: slices.Contains(known.Settled, t.String())}
 	}
 	return s
 }
@@ -49,7 +49,7 @@ func (s *schema) Selected(database, table string) bool { return s.pipe.Selected(
 
 // Candidates implements mysql.Definitions.
 func (s *schema) Candidates(database, table string) []*change.Table {
-	name := snapshot.TableName{Database: database, Name: table}
+	name := change.TableName{Database: database, Name: table}
 	d := s.tables[name]
 	if d == nil {
 		d = &definition{table: s.load(name)}
@@ -58,7 +58,7 @@ func (s *schema) Candidates(database, table string) []*change.Table {
 	return slices.DeleteFunc([]*change.Table{d.table, d.before}, func(t *change.Table) bool { return t == nil })
 }
 
-func (s *schema) load(name snapshot.TableName) *change.Table {
+func (s *schema) load(name change.TableName) *change.Table {
 	t, err := s.live(name.Database, name.Name)
 	if err != nil && !errors.Is(err, mysql.ErrNoTable) {
 		s.err = err
@@ -72,7 +72,7 @@ func (s *schema) saw(t *change.Table) (*change.Table, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	d := s.tables[snapshot.TableName{Database: t.Database, Name: t.Name}]
+	d := s.tables[t.FullName()]
 	switch {
 	case d == nil:
 		return nil, fault.New(fault.Internal, "", "rows of %s without a definition", t)
@@ -91,7 +91,7 @@ func (s *schema) saw(t *change.Table) (*change.Table, error) {
 }
 
 // changed says that a DDL changed the table, or made it, or took it away.
-func (s *schema) changed(name snapshot.TableName) {
+func (s *schema) changed(name change.TableName) {
 	d := s.tables[name]
 	if d == nil {
 		d = &definition{}
@@ -105,7 +105,7 @@ func (s *schema) changed(name snapshot.TableName) {
 }
 
 // gone forgets a table.
-func (s *schema) gone(name snapshot.TableName) { delete(s.tables, name) }
+func (s *schema) gone(name change.TableName) { delete(s.tables, name) }
 
 // snapshot gives the definitions to be stored.
 func (s *schema) snapshot() snapshot.Schema {

@@ -18,7 +18,7 @@ import (
 // seams says, per table, which rows the snapshot already holds (rule S10).
 // It is owned by the handler.
 type seams struct {
-	tables map[snapshot.TableName]*tableSeam
+	tables map[change.TableName]*tableSeam
 	// high is the union of all watermarks: once the position covers it the seams
 	// are let go.
 	high change.GTIDSet
@@ -42,7 +42,7 @@ type tableSeam struct {
 
 // loadSeams reads the newest generation's seam of every table of the plan.
 func loadSeams(ctx context.Context, t *state.Task, plan *snapshot.Plan, position change.GTIDSet) (*seams, error) {
-	s := &seams{tables: map[snapshot.TableName]*tableSeam{}}
+	s := &seams{tables: map[change.TableName]*tableSeam{}}
 	for _, name := range plan.Tables {
 		gen, err := snapshot.LatestGeneration(ctx, t, name)
 		if err != nil {
@@ -82,7 +82,7 @@ func (t *tableSeam) high() change.GTIDSet {
 }
 
 // void lists tables whose snapshot is no good.
-func (s *seams) void() (names []snapshot.TableName) {
+func (s *seams) void() (names []change.TableName) {
 	for name, t := range s.tables {
 		if t.Void {
 			names = append(names, name)
@@ -98,7 +98,7 @@ func (s *seams) holds(table *change.Table, key change.Row, g change.GTID) (yes, 
 	if len(s.tables) == 0 || s.off {
 		return false, false
 	}
-	t := s.tables[snapshot.TableName{Database: table.Database, Name: table.Name}]
+	t := s.tables[table.FullName()]
 	if t == nil {
 		return false, false
 	}
@@ -188,7 +188,7 @@ const (
 	spoiled
 )
 
-func (s *seams) remove(name snapshot.TableName, g change.GTID) removal {
+func (s *seams) remove(name change.TableName, g change.GTID) removal {
 	t := s.tables[name]
 	if t == nil || s.off {
 		return ordinary

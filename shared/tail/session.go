@@ -162,18 +162,18 @@ func (s *session) read(ctx context.Context) error {
 }
 
 // selectedTables lists the selected tables as they are now.
-func (s *session) selectedTables(ctx context.Context) func() ([]snapshot.TableName, error) {
-	return func() ([]snapshot.TableName, error) {
+func (s *session) selectedTables(ctx context.Context) func() ([]change.TableName, error) {
+	return func() ([]change.TableName, error) {
 		conn, err := mysql.Connect(ctx, s.tail.cfg.Source)
 		if err != nil {
 			return nil, err
 		}
 		defer conn.Close()
 		all, err := mysql.ListTables(ctx, conn)
-		var names []snapshot.TableName
+		var names []change.TableName
 		for _, t := range all {
 			if s.handler.pipe.Selected(t.Database, t.Name) {
-				names = append(names, snapshot.TableName{Database: t.Database, Name: t.Name})
+				names = append(names, t.TableName)
 			}
 		}
 		return names, err
@@ -183,7 +183,7 @@ func (s *session) selectedTables(ctx context.Context) func() ([]snapshot.TableNa
 // resetVoid asks for new generations of tables whose snapshot is no good. A
 // table that is gone may have another name by now, under which nobody planned
 // it: so unplanned tables are asked for, too.
-func (h *handler) resetVoid(current func() ([]snapshot.TableName, error)) error {
+func (h *handler) resetVoid(current func() ([]change.TableName, error)) error {
 	void := h.seams.void()
 	if len(void) == 0 {
 		return nil

@@ -89,7 +89,7 @@ const (
 // Result says why a tail ended without an error.
 type Result struct {
 	// Again lists tables to be snapshotted anew (rule S4).
-	Again []snapshot.TableName
+	Again []change.TableName
 	// Handover is the next epoch, when the deadline came near.
 	Handover int64
 	// Finished: a task without the incremental stage has delivered all it
@@ -259,7 +259,7 @@ func (t *Tail) plan(ctx context.Context) (*snapshot.Plan, error) {
 
 // owedGenerations lists the tables a tail before this one asked for and which
 // are not settled yet.
-func (t *Tail) owedGenerations(ctx context.Context) ([]snapshot.TableName, error) {
+func (t *Tail) owedGenerations(ctx context.Context) ([]change.TableName, error) {
 	tip, err := t.cfg.Chain.Tip(ctx)
 	if err != nil {
 		return nil, classifyChain(err)
@@ -270,10 +270,10 @@ func (t *Tail) owedGenerations(ctx context.Context) ([]snapshot.TableName, error
 
 // Owed lists the tables that checkpoint tip wants snapshotted anew and whose
 // new generation isn't settled.
-func Owed(ctx context.Context, st *state.Task, tip state.Checkpoint) ([]snapshot.TableName, error) {
-	var owed []snapshot.TableName
+func Owed(ctx context.Context, st *state.Task, tip state.Checkpoint) ([]change.TableName, error) {
+	var owed []change.TableName
 	for _, text := range tip.Again {
-		name, err := snapshot.ParseTableName(text)
+		name, err := change.ParseTableName(text)
 		if err != nil {
 			return nil, fault.New(fault.CheckpointUnusable, "", "checkpoint %d: %w", tip.N, err)
 		}

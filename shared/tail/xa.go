@@ -253,7 +253,7 @@ func (h *handler) xaCommit(e mysql.Event) error {
 }
 
 func (h *handler) xaRows(table *change.Table, op change.Op, rc mysql.RowChange) error {
-	name := tableName(table)
+	name := table.FullName()
 	if d := h.schema.tables[name]; d != nil && d.table != nil && d.table != table && reflect.DeepEqual(d.table, table) {
 		table = d.table // one pointer per definition
 	}

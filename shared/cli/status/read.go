@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"slipway/shared/change"
 	"slipway/shared/snapshot"
 	"slipway/shared/state"
 )
@@ -69,11 +70,11 @@ func present[T any](_ T, err error) (bool, error) {
 }
 
 // named lists the tables that the plan names and those that a tail asked for.
-func named(plan *snapshot.Plan, tip *state.Checkpoint) []snapshot.TableName {
+func named(plan *snapshot.Plan, tip *state.Checkpoint) []change.TableName {
 	names := slices.Clone(plan.Tables)
 	if tip != nil {
 		for _, text := range tip.Again {
-			if name, err := snapshot.ParseTableName(text); err == nil && !slices.Contains(names, name) {
+			if name, err := change.ParseTableName(text); err == nil && !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}
@@ -81,7 +82,7 @@ func named(plan *snapshot.Plan, tip *state.Checkpoint) []snapshot.TableName {
 	return names
 }
 
-func tables(ctx context.Context, t *state.Task, names []snapshot.TableName) (Snapshot, error) {
+func tables(ctx context.Context, t *state.Task, names []change.TableName) (Snapshot, error) {
 	s := Snapshot{Tables: make([]Table, len(names))}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
@@ -104,7 +105,7 @@ func tables(ctx context.Context, t *state.Task, names []snapshot.TableName) (Sna
 }
 
 // table reads one table's newest generation.
-func table(ctx context.Context, t *state.Task, name snapshot.TableName) (Table, error) {
+func table(ctx context.Context, t *state.Task, name change.TableName) (Table, error) {
 	gen, err := snapshot.LatestGeneration(ctx, t, name)
 	if err != nil {
 		return Table{}, err
@@ -113,7 +114,7 @@ func table(ctx context.Context, t *state.Task, name snapshot.TableName) (Table, 
 		return Table{Name: name.String(), Generation: -1, Mode: snapshot.None}, nil
 	}
 	one := Table{Name: name.String(), Generation: gen.Gen, Mode: gen.Mode, Chunks: gen.Chunks(), RowsEstimate: gen.Estimate}
-	if one.Sealed, err = present(t.Store.Get(ctx, t.Seam(name.Key(), gen.Gen, 1))); err != nil {
+	if one.Sealed, err = present(t.Store.Get(ctx, t.Seam(state.TableOf(name), gen.Gen, 1))); err != nil {
 		return Table{}, err
 	}
 	done, err := results(ctx, t, name, gen.Gen)
@@ -141,8 +142,8 @@ type result struct {
 }
 
 // results reads what is done of a generation, by chunk name; "void" is there when the generation is.
-func results(ctx context.Context, t *state.Task, name snapshot.TableName, gen int64) (map[string]result, error) {
-	prefix := t.Generation(name.Key(), gen)
+func results(ctx context.Context, t *state.Task, name change.TableName, gen int64) (map[string]result, error) {
+	prefix := t.Generation(state.TableOf(name), gen)
 	var names []string
 	done := map[string]result{}
 	for key, err := range t.Store.List(ctx, prefix, "") {
@@ -152,7 +153,7 @@ func results(ctx context.Context, t *state.Task, name snapshot.TableName, gen in
 		if chunk, ok := strings.CutSuffix(strings.TrimPrefix(key, prefix), ".done.json"); ok {
 			names = append(names, chunk)
 		}
-		if key == t.Void(name.Key(), gen) {
+		if key == t.Void(state.TableOf(name), gen) {
 			done["void"] = result{}
 		}
 	}
@@ -161,7 +162,7 @@ func results(ctx context.Context, t *state.Task, name snapshot.TableName, gen in
 	g.SetLimit(parallel)
 	for i, chunk := range names {
 		g.Go(func() (err error) {
-			read[i], err = state.GetJSON[result](ctx, t.Store, t.ChunkDone(name.Key(), gen, chunk))
+			read[i], err = state.GetJSON[result](ctx, t.Store, t.ChunkDone(state.TableOf(name), gen, chunk))
 			return err
 		})
 	}

@@ -38,20 +38,20 @@ func (o *objects) put(key string, v any) {
 	}
 }
 
-func (o *objects) plan(tables ...snapshot.TableName) {
+func (o *objects) plan(tables ...change.TableName) {
 	o.put(o.st.Plan(), snapshot.Plan{Version: 1, Tables: tables})
 }
 
-var orders = snapshot.TableName{Database: "shop", Name: "orders"}
+var orders = change.TableName{Database: "shop", Name: "orders"}
 
-func (o *objects) generation(name snapshot.TableName, gen int64, chunks int, estimate int64) {
+func (o *objects) generation(name change.TableName, gen int64, chunks int, estimate int64) {
 	g := snapshot.Generation{Table: &change.Table{Database: name.Database, Name: name.Name}, Gen: gen, Mode: snapshot.Ranges, Estimate: estimate}
 	g.Ranges = make([]mysql.Range, chunks)
-	o.put(o.st.GenerationPlan(name.Key(), gen), g)
+	o.put(o.st.GenerationPlan(state.TableOf(name), gen), g)
 }
 
-func (o *objects) done(name snapshot.TableName, gen int64, chunk, next string, rows int64) {
-	o.put(o.st.ChunkDone(name.Key(), gen, chunk), snapshot.Done{Rows: rows, Header: snapshot.Header{Table: name, Gen: gen, Chunk: chunk, Next: next}})
+func (o *objects) done(name change.TableName, gen int64, chunk, next string, rows int64) {
+	o.put(o.st.ChunkDone(state.TableOf(name), gen, chunk), snapshot.Done{Rows: rows, Header: snapshot.Header{Table: name, Gen: gen, Chunk: chunk, Next: next}})
 }
 
 func (o *objects) checkpoint(cp state.Checkpoint) {
@@ -92,7 +92,7 @@ func TestPhaseFollowsFromTheObjects(t *testing.T) {
 		{"a void table needs no chunks", func(o *objects) {
 			o.plan(orders)
 			o.generation(orders, 0, 1, 10)
-			o.put(o.st.Void(orders.Key(), 0), snapshot.Void{Reason: "truncated"})
+			o.put(o.st.Void(state.TableOf(orders), 0), snapshot.Void{Reason: "truncated"})
 		}, status.Migrating, "settle"},
 		{"all chunks", (*objects).snapshotted, status.Migrating, "settle"},
 		{"sealed", func(o *objects) {
@@ -138,8 +138,8 @@ func TestPhaseFollowsFromTheObjects(t *testing.T) {
 
 func TestTablesAreCountedByTheirNewestGeneration(t *testing.T) {
 	o := newObjects(t)
-	items := snapshot.TableName{Database: "shop", Name: "items"}
-	added := snapshot.TableName{Database: "shop", Name: "a.b"}
+	items := change.TableName{Database: "shop", Name: "items"}
+	added := change.TableName{Database: "shop", Name: "a.b"}
 	o.plan(orders, items)
 	o.generation(orders, 0, 3, 100)
 	o.done(orders, 0, "0", "0+1", 40)
@@ -149,7 +149,7 @@ func TestTablesAreCountedByTheirNewestGeneration(t *testing.T) {
 	o.done(items, 0, "0", "", 5)
 	o.generation(items, 1, 2, 9)
 	o.done(items, 1, "0", "", 4)
-	o.put(o.st.Seam(orders.Key(), 0, 1), snapshot.Seam{})
+	o.put(o.st.Seam(state.TableOf(orders), 0, 1), snapshot.Seam{})
 	o.checkpoint(state.Checkpoint{N: 4, Time: now, Released: true, Again: []string{added.String(), orders.String()}})
 
 	s, err := status.Read(t.Context(), o.st, now)
