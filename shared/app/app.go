@@ -113,14 +113,27 @@ type job struct {
 	source mysql.Config
 }
 
-// Submit puts a task file where the steps find it. The name in the file decides the task.
+// Submit puts a task file where the steps find it. The name in the file decides the task. A file that does not fit the
+// task's plan (rule C6) is refused, and the one that is there stays.
 func (a *App) Submit(ctx context.Context, t *task.Task, file []byte) error {
 	st, err := state.NewTask(a.store, t.Name)
 	if err != nil {
 		return fault.New(fault.Config, "", "%w", err)
 	}
+	// A running tail reads the file again when it is retried: one that doesn't fit
+	// must not get in its way.
+	plan, err := snapshot.LoadPlan(ctx, st)
+	switch {
+	case errors.Is(err, state.ErrNotFound):
+	case err != nil:
+		return state.Classify(err)
+	default:
+		if err := plan.Fits(t); err != nil {
+			return err
+		}
+	}
 	if err := a.store.Put(ctx, st.TaskFile(), file); err != nil {
-		return storeFault(err)
+		return state.Classify(err)
 	}
 	return nil
 }
@@ -136,7 +149,7 @@ func (a *App) open(ctx context.Context, name string) (*job, error) {
 		return nil, fault.New(fault.Config, "put the task file there, or let `slipway run` do it", "no task file at %s", st.TaskFile())
 	}
 	if err != nil {
-		return nil, storeFault(err)
+		return nil, state.Classify(err)
 	}
 	t, err := task.Load(name+".yaml", file, a.lookup)
 	if err != nil {
@@ -164,10 +177,6 @@ func (a *App) open(ctx context.Context, name string) (*job, error) {
 func (a *App) lookup(name string) (string, bool) {
 	v := a.env.Getenv(name)
 	return v, v != ""
-}
-
-func storeFault(err error) error {
-	return fault.New(fault.StoreUnreachable, "check the state store's URL and credentials", "state store: %w", err)
 }
 
 // broker says how to reach the broker, for questions.

@@ -5,6 +5,7 @@ package app_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,7 +17,9 @@ import (
 	"slipway/shared/apptest"
 	"slipway/shared/checker"
 	"slipway/shared/deliver"
+	"slipway/shared/fault"
 	"slipway/shared/rocketmq"
+	"slipway/shared/task"
 )
 
 const (
@@ -92,6 +95,34 @@ func TestEachStepMayBeCalledAgain(t *testing.T) {
 }
 
 // A task without the full stage delivers what is committed after it was planned, and reads no table.
+// A file that doesn't fit the plan is refused before it gets in the way of a
+// running tail, which reads it again when it is retried (rule C6).
+func TestC6SubmitKeepsTheFileThatFits(t *testing.T) {
+	m := apptest.New(t, items, thousand)
+	p := m.Process()
+	submit := func(file string) error {
+		parsed, err := task.Load(m.Name+".yaml", []byte(file), os.LookupEnv)
+		m.Must(err)
+		return p.Submit(t.Context(), parsed, []byte(file))
+	}
+	stored := func() string {
+		body, err := m.Store.Get(t.Context(), m.State().TaskFile())
+		m.Must(err)
+		return string(body)
+	}
+	other := m.YAML + "lanes: 7\n"
+	m.Must(submit(other)) // before the plan anything goes
+	m.Must(submit(m.YAML))
+	m.Plan()
+	if err := submit(other); fault.ClassOf(err) != fault.CheckpointUnusable || stored() != m.YAML {
+		t.Errorf("submitted other lanes: %v; stored now: %s", err, stored())
+	}
+	free := m.YAML + "limits: {messagesPerSecond: 100}\n"
+	if err := submit(free); err != nil || stored() != free {
+		t.Errorf("submitted another limit: %v; stored now: %s", err, stored())
+	}
+}
+
 func TestIncrementalOnly(t *testing.T) {
 	m := apptest.New(t, items, "INSERT INTO items VALUES (1, 1), (2, 2)", "CREATE TABLE later (id INT PRIMARY KEY, n INT)")
 	m.YAML += "stages: [incremental]\nstart: now\n"

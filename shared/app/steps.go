@@ -106,7 +106,7 @@ func (a *App) Plan(ctx context.Context, in PlanInput) (PlanOutput, error) {
 			return PlanOutput{}, err
 		}
 	case !errors.Is(err, state.ErrNoChain):
-		return PlanOutput{}, storeFault(err)
+		return PlanOutput{}, state.Classify(err)
 	}
 	if a.env.Progress != nil {
 		a.env.Progress.Planned(rows, chunks)
@@ -173,11 +173,11 @@ func (a *App) Settle(ctx context.Context, in SettleInput) (SettleOutput, error) 
 	}
 	if !r.More && r.Wait == 0 {
 		if err := snapshot.Sweep(ctx, j.state); err != nil {
-			return SettleOutput{}, storeFault(err)
+			return SettleOutput{}, state.Classify(err)
 		}
 	}
 	if r.Wait > 0 {
-		a.env.Log.Info("waiting for an invocation that ended unseen", "for", r.Wait)
+		a.env.Log.Info("waiting for a snapshot invocation that still runs, or ended unseen", "for", r.Wait)
 	}
 	wait := (r.Wait + time.Second - 1) / time.Second // up: a second early would be one more round
 	return SettleOutput{More: r.More, Wait: int(min(wait, MaxWait)), Epoch: r.Epoch}, nil

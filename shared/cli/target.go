@@ -5,7 +5,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/urfave/cli/v3"
@@ -85,16 +84,8 @@ func (t *target) open(ctx context.Context) (*state.Task, error) {
 
 // storeFault classifies what reading a task's objects ran into.
 func storeFault(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, state.ErrVersion):
-		return fault.New(fault.CheckpointUnusable, "upgrade slipway", "%w", err)
-	case errors.Is(err, context.Canceled):
+	if errors.Is(err, context.Canceled) {
 		return fault.New(fault.Interrupted, "", "%w", err)
 	}
-	if _, ok := errors.AsType[*fault.Error](err); ok {
-		return err
-	}
-	return fault.New(fault.StoreUnreachable, "check the state store's URL and credentials", "%w", fmt.Errorf("state store: %w", err))
+	return state.Classify(err)
 }

@@ -107,8 +107,21 @@ func MarkReplay(m *rocketmq.Message) {
 }
 
 func tooLarge(c *change.Change, size int) error {
-	return fault.New(fault.SinkRejected, "leave the table out (objects.exclude), or shrink the row at the source",
-		"row %s of %s makes a message of %d bytes, RocketMQ takes %d (largeMessage: fail)", c.ID(), c.Table, size, rocketmq.MaxBodyBytes)
+	return fault.New(fault.SinkRejected, "start the task under a new name without the table (objects.exclude), or after shrinking the row; a change that is in the binlog already stays too large",
+		"the row of %s with key %s makes a message of %d bytes, RocketMQ takes %d (largeMessage: fail; id %s)",
+		c.Table, keyText(c), size, rocketmq.MaxBodyBytes, c.ID())
+}
+
+// keyText names a row for people: column and value of its key.
+func keyText(c *change.Change) string {
+	if len(c.Table.Key) == 0 {
+		return "(none)"
+	}
+	var parts []string
+	for _, i := range c.Table.Key {
+		parts = append(parts, c.Table.Columns[i].Name+"="+c.Image()[i].String())
+	}
+	return strings.Join(parts, ", ")
 }
 
 // keys are the rows' source keys, so that a message can be found by them.

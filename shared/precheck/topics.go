@@ -33,7 +33,7 @@ func checkTopics(ctx context.Context, s *session) ([]Finding, error) {
 func topicFinding(facts rocketmq.TopicFacts, topic string) Finding {
 	switch {
 	case !facts.Exists:
-		return failed(createTopic(topic, 0), "topic %s does not exist, or no broker of it can be reached", topic)
+		return failed(createTopic(topic, 0), "topic %s does not exist, or no broker of it can be reached (one that was just made shows within half a minute)", topic)
 	case !facts.FIFO():
 		return failed(createTopic(topic, queuesOfABroker(facts.Queues)),
 			"topic %s takes %s messages; it must be FIFO (ordered) for rows to stay in order. Let nothing else write to it. Brokers may take half a minute to tell everybody",

@@ -181,7 +181,7 @@ func (c *Client) start(ctx context.Context) error {
 	select {
 	case err := <-started:
 		if err != nil {
-			return unreachable(c.cfg.Endpoint, err)
+			return unreachable(c.cfg.Endpoint, c.startError(err))
 		}
 		c.started = true
 		c.log.Debug("rocketmq sender started", "topics", len(c.cfg.Topics))
@@ -200,6 +200,17 @@ func (c *Client) start(ctx context.Context) error {
 func (c *Client) stopAfter(started <-chan error) {
 	if <-started == nil {
 		c.stop()
+	}
+}
+
+// startError prefers the session's own error to what the library makes of it,
+// and gives it a moment to arrive.
+func (c *Client) startError(err error) error {
+	select {
+	case session := <-c.sessionErr:
+		return fmt.Errorf("the sender's session: %w", session)
+	case <-time.After(200 * time.Millisecond):
+		return err
 	}
 }
 

@@ -107,7 +107,7 @@ func (e *RefusedError) fault() error {
 var remedies = map[Reason]string{
 	ReasonThrottled:    "raise the instance's limit, or set limits.messagesPerSecond below it",
 	ReasonNoTopic:      "create it: mqadmin updateTopic -t TOPIC -a +message.type=FIFO -o true, or wait for its broker",
-	ReasonTooLarge:     "leave the large columns or the table out, or lower packing.maxBytes",
+	ReasonTooLarge:     "leave the table out, or lower packing.maxBytes",
 	ReasonUnauthorized: "check destination.accessKey and secretKey, and grant the user PUB on the topic",
 	ReasonIllegal:      "",
 	ReasonMessageType:  "messages are sent in order: the topic needs mqadmin updateTopic -t TOPIC -a +message.type=FIFO -o true",

@@ -153,14 +153,14 @@ func decodeCheckpoint(key string, body []byte) (Checkpoint, error) {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(body, &v); err != nil {
-		return Checkpoint{}, fmt.Errorf("read %s: %w", key, err)
+		return Checkpoint{}, fmt.Errorf("read %s: %w: %w", key, ErrUnreadable, err)
 	}
 	if v.Version > CheckpointVersion {
 		return Checkpoint{}, fmt.Errorf("read %s (version %d, at most %d known): %w", key, v.Version, CheckpointVersion, ErrVersion)
 	}
 	var c Checkpoint
 	if err := json.Unmarshal(body, &c); err != nil {
-		return Checkpoint{}, fmt.Errorf("read %s: %w", key, err)
+		return Checkpoint{}, fmt.Errorf("read %s: %w: %w", key, ErrUnreadable, err)
 	}
 	if err := c.check(); err != nil {
 		return Checkpoint{}, fmt.Errorf("read %s: %w", key, err)

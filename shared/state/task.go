@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -156,6 +157,9 @@ func (t *Task) XA(gtid string, part int) string {
 // Large is a claim-checked body, named by the hex form of its SHA-256.
 func (t *Task) Large(digest string) string { return t.key("large", digest) }
 
+// ErrUnreadable says that an object holds something else than what belongs there.
+var ErrUnreadable = errors.New("the object is damaged")
+
 // CreateJSON creates key with v as JSON; its errors are those of Store.Create.
 func CreateJSON(ctx context.Context, s Store, key string, v any) error {
 	body, err := encodeJSON(key, v)
@@ -184,7 +188,7 @@ func GetJSON[T any](ctx context.Context, s Store, key string) (T, error) {
 		return v, err
 	}
 	if err := json.Unmarshal(body, &v); err != nil {
-		return v, fmt.Errorf("read %s: %w", key, err)
+		return v, fmt.Errorf("read %s: %w: %w", key, ErrUnreadable, err)
 	}
 	return v, nil
 }

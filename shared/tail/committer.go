@@ -74,7 +74,7 @@ func (c *committer) commit(ctx context.Context, force bool) error {
 		cp.Reserved.Seq = max(cp.Reserved.Seq, limit, cp.Committed.Seq)
 	})
 	if err != nil {
-		return classifyChain(err)
+		return state.Classify(err)
 	}
 	c.pending = nil
 	c.written = cp.Committed.GTIDSet

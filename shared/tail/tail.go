@@ -136,7 +136,7 @@ func (t *Tail) Run(ctx context.Context, epoch int64) (Result, error) {
 	}
 	t.lease, err = t.cfg.Chain.TakeOver(ctx, state.TakeOverOptions{Epoch: epoch, Terms: t.cfg.Terms, Wait: t.cfg.Wait, Waiting: t.cfg.Waiting})
 	if err != nil {
-		return Result{}, classifyChain(err)
+		return Result{}, state.Classify(err)
 	}
 	return t.run(ctx, plan)
 }
@@ -175,7 +175,7 @@ func (t *Tail) run(ctx context.Context, plan *snapshot.Plan) (Result, error) {
 		return result, nil // the lease lapses by itself
 	}
 	if _, err := t.lease.Release(context.WithoutCancel(ctx), s.committer.final(result)); err != nil {
-		return result, classifyChain(fmt.Errorf("release the task: %w", err))
+		return result, state.Classify(fmt.Errorf("release the task: %w", err))
 	}
 	return result, nil
 }
@@ -262,7 +262,7 @@ func (t *Tail) plan(ctx context.Context) (*snapshot.Plan, error) {
 func (t *Tail) owedGenerations(ctx context.Context) ([]change.TableName, error) {
 	tip, err := t.cfg.Chain.Tip(ctx)
 	if err != nil {
-		return nil, classifyChain(err)
+		return nil, state.Classify(err)
 	}
 	owed, err := Owed(ctx, t.cfg.State, tip)
 	return owed, err
@@ -305,25 +305,6 @@ func (t *Tail) checkQueues(ctx context.Context, plan *snapshot.Plan) error {
 		}
 	}
 	return nil
-}
-
-func classifyChain(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, state.ErrHeld), errors.Is(err, state.ErrFenced), errors.Is(err, state.ErrStaleEpoch), errors.Is(err, state.ErrLeaseLost):
-		return fault.New(fault.Locked, "let the other process end, or stop it", "%w", err)
-	case errors.Is(err, state.ErrNoChain):
-		return fault.New(fault.CheckpointUnusable, "run the workflow from its start: slipway run TASK", "%w", err)
-	case errors.Is(err, state.ErrInvalid):
-		return fault.New(fault.Internal, "report this as a bug", "%w", err)
-	case errors.Is(err, state.ErrVersion):
-		return fault.New(fault.CheckpointUnusable, "", "%w", err)
-	}
-	if _, ok := errors.AsType[*fault.Error](err); ok {
-		return err
-	}
-	return fault.New(fault.StoreUnreachable, "check the state store and its credentials", "%w", err)
 }
 
 // executedOf parses a checkpoint's set.
