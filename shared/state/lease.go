@@ -106,6 +106,14 @@ func (l *Lease) Commit(ctx context.Context, change func(*Checkpoint)) (Checkpoin
 	return l.last.clone(), err
 }
 
+// Passed says that the holder has come past all that its predecessor can have
+// sent: what was taken over as reserved needn't stay so.
+func (l *Lease) Passed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inherited = 0
+}
+
 // Release appends a last checkpoint that lets the next process take over at once. The
 // caller must have nothing in flight and nothing ambiguous (C4): if it has, it lets
 // the lease lapse instead. The change, which may be nil, can advance the committed

@@ -93,9 +93,12 @@ func TestC4ReleaseShrinksTheReservation(t *testing.T) {
 }
 
 // A holder that did not get past what the dead one before it may have sent
-// leaves that reserved: the next one marks it still.
+// leaves that reserved: the next one marks it still. One that did, does not.
 func TestC4ReleaseKeepsAnInheritedReservation(t *testing.T) {
-	for _, tt := range []struct{ committed, reserved int64 }{{5, 100}, {42, 100}, {100, 100}, {150, 150}} {
+	for _, tt := range []struct {
+		committed, reserved int64
+		passed              bool
+	}{{5, 100, false}, {42, 100, false}, {100, 100, false}, {150, 150, false}, {42, 42, true}} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			w.first()
@@ -105,6 +108,9 @@ func TestC4ReleaseKeepsAnInheritedReservation(t *testing.T) {
 			l := w.takeOver(w.chain(), "me")
 			_, err = l.Commit(t.Context(), func(c *state.Checkpoint) { c.Reserved.Seq = 1000 })
 			must(t, err)
+			if tt.passed {
+				l.Passed()
+			}
 			c, err := l.Release(t.Context(), func(c *state.Checkpoint) { c.Committed.Seq = tt.committed })
 			must(t, err)
 			if c.Reserved.Seq != tt.reserved {

@@ -48,6 +48,9 @@ type handler struct {
 	// finished is asked at every boundary and ends reading; nil to read for ever.
 	finished func() bool
 	idle     atomic.Bool // the last event said that the source is idle
+	// level: once in this run the source was idle, so that all a tail before this
+	// one can have sent was read.
+	level atomic.Bool
 
 	key        change.Row // scratch
 	boundaries int64
@@ -104,6 +107,7 @@ func (h *handler) handle(e mysql.Event) error {
 	case mysql.Idle:
 		h.progress.idle(e.Position)
 		h.idle.Store(true)
+		h.level.Store(true)
 		h.releaseSeams()
 		return nil
 	}

@@ -174,6 +174,9 @@ func (t *Tail) run(ctx context.Context, plan *snapshot.Plan) (Result, error) {
 	if sender.Unresolved() > 0 {
 		return result, nil // the lease lapses by itself
 	}
+	if s.handler.level.Load() {
+		t.lease.Passed()
+	}
 	if _, err := t.lease.Release(context.WithoutCancel(ctx), s.committer.final(result)); err != nil {
 		return result, state.Classify(fmt.Errorf("release the task: %w", err))
 	}
