@@ -25,6 +25,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"slipway/shared/checker"
+	"slipway/shared/servertest"
 )
 
 const (
@@ -66,7 +67,7 @@ func Run(t testing.TB, cfg Config) *Canal {
 	t.Helper()
 	for _, tool := range []string{"java", "mvn"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("skipped: canal, the judge, needs %s in PATH", tool)
+			servertest.Absent(t, "canal, the judge, needs "+tool+" in PATH")
 		}
 	}
 	jars, err := fetch(t.Context())

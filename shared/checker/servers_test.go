@@ -6,7 +6,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"os"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	_ "github.com/go-sql-driver/mysql"
 
 	"slipway/shared/checker"
+	"slipway/shared/servertest"
 )
 
 var unique atomic.Int64
@@ -26,19 +26,10 @@ func name(prefix string) string {
 	return prefix + strconv.FormatInt(time.Now().UnixNano()%1e12, 36) + strconv.FormatInt(unique.Add(1), 36)
 }
 
-func env(t testing.TB, key string) string {
-	t.Helper()
-	v := os.Getenv(key)
-	if v == "" {
-		t.Skip("needs " + key)
-	}
-	return v
-}
-
 // source opens a database of its own on a real server.
 func source(t *testing.T) (*sql.DB, string) {
 	t.Helper()
-	db, err := sql.Open("mysql", env(t, "SLIPWAY_TEST_MYSQL_DSN"))
+	db, err := sql.Open("mysql", servertest.Variable(t, "SLIPWAY_TEST_MYSQL_DSN"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,13 +50,13 @@ func mustExec(t *testing.T, db *sql.DB, statement string, args ...any) {
 // newTopic makes a topic on a real broker.
 func newTopic(t testing.TB) (nameServer, topic string) {
 	t.Helper()
-	nameServer, topic = env(t, "SLIPWAY_TEST_ROCKETMQ_NAMESRV"), name("checker")
+	nameServer, topic = servertest.Variable(t, "SLIPWAY_TEST_ROCKETMQ_NAMESRV"), name("checker")
 	a, err := admin.NewAdmin(admin.WithResolver(primitive.NewPassthroughResolver([]string{nameServer})))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer a.Close() //nolint:errcheck // a test's client
-	err = a.CreateTopic(t.Context(), admin.WithTopicCreate(topic), admin.WithBrokerAddrCreate(env(t, "SLIPWAY_TEST_ROCKETMQ_BROKER")),
+	err = a.CreateTopic(t.Context(), admin.WithTopicCreate(topic), admin.WithBrokerAddrCreate(servertest.Variable(t, "SLIPWAY_TEST_ROCKETMQ_BROKER")),
 		admin.WithReadQueueNums(queues), admin.WithWriteQueueNums(queues))
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"slipway/shared/checker"
+	"slipway/shared/servertest"
 )
 
 func TestStreamReadsEveryQueueFromItsStart(t *testing.T) {
@@ -123,7 +124,7 @@ func TestStreamOfAnEmptyTopicEndsAtOnce(t *testing.T) {
 
 func TestStreamOfAMissingTopicSaysSo(t *testing.T) {
 	t.Parallel()
-	_, err := checker.Read(t.Context(), env(t, "SLIPWAY_TEST_ROCKETMQ_NAMESRV"), []string{"no-such-topic"})
+	_, err := checker.Read(t.Context(), servertest.Variable(t, "SLIPWAY_TEST_ROCKETMQ_NAMESRV"), []string{"no-such-topic"})
 	if err == nil || !strings.Contains(err.Error(), "no-such-topic") {
 		t.Errorf("want an error naming the topic, got %v", err)
 	}

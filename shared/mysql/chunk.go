@@ -19,9 +19,6 @@ type Range struct {
 	After, UpTo change.Row
 }
 
-// IsOpen tells that the range is the whole table.
-func (r Range) IsOpen() bool { return len(r.After) == 0 && len(r.UpTo) == 0 }
-
 // Contains tells whether a key lies in the range.
 func (r Range) Contains(o *KeyOrder, key change.Row) bool {
 	return (len(r.After) == 0 || o.Compare(key, r.After) > 0) && (len(r.UpTo) == 0 || o.Compare(key, r.UpTo) <= 0)

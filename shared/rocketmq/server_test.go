@@ -16,6 +16,7 @@ import (
 
 	"slipway/shared/rocketmq"
 	"slipway/shared/rocketmq/rocketmqtest"
+	"slipway/shared/servertest"
 )
 
 // brokerAddrs is the real RocketMQ of the test run: its gRPC proxy, and the
@@ -24,12 +25,7 @@ type brokerAddrs struct{ grpc, remoting string }
 
 func broker(t testing.TB) brokerAddrs {
 	t.Helper()
-	const endpoint, remoting = "SLIPWAY_TEST_ROCKETMQ_ENDPOINT", "SLIPWAY_TEST_ROCKETMQ_BROKER"
-	b := brokerAddrs{os.Getenv(endpoint), os.Getenv(remoting)}
-	if b.grpc == "" || b.remoting == "" {
-		t.Skipf("needs a RocketMQ: %s and %s are not set", endpoint, remoting)
-	}
-	return b
+	return brokerAddrs{servertest.Variable(t, "SLIPWAY_TEST_ROCKETMQ_ENDPOINT"), servertest.Variable(t, "SLIPWAY_TEST_ROCKETMQ_BROKER")}
 }
 
 // newTopic creates a topic of its own for the test.

@@ -25,7 +25,7 @@ type MySQLServer struct {
 // MySQL returns the shared server.
 func MySQL(t testing.TB) *MySQLServer {
 	t.Helper()
-	dsn := variable(t, "SLIPWAY_TEST_MYSQL_DSN")
+	dsn := Variable(t, "SLIPWAY_TEST_MYSQL_DSN")
 	config, err := mysql.ParseDSN(dsn)
 	check(t, "SLIPWAY_TEST_MYSQL_DSN", err)
 	return &MySQLServer{Addr: config.Addr, DSN: dsn}
@@ -40,7 +40,7 @@ func StartMySQL(t testing.TB, flags ...string) *MySQLServer {
 	check(t, "open the cache of servers", err)
 	dist, err := cache.MySQL("")
 	if err != nil {
-		absent(t, err.Error())
+		Absent(t, err.Error())
 	}
 	dir := privateDir(t, "mysql")
 	ctx, cancel := context.WithTimeout(t.Context(), startLimit)

@@ -43,9 +43,9 @@ type BrokerOptions struct {
 func RocketMQ(t testing.TB) *Broker {
 	t.Helper()
 	b := &Broker{
-		Endpoint:   variable(t, "SLIPWAY_TEST_ROCKETMQ_ENDPOINT"),
-		NameServer: variable(t, "SLIPWAY_TEST_ROCKETMQ_NAMESRV"),
-		BrokerAddr: variable(t, "SLIPWAY_TEST_ROCKETMQ_BROKER"),
+		Endpoint:   Variable(t, "SLIPWAY_TEST_ROCKETMQ_ENDPOINT"),
+		NameServer: Variable(t, "SLIPWAY_TEST_ROCKETMQ_NAMESRV"),
+		BrokerAddr: Variable(t, "SLIPWAY_TEST_ROCKETMQ_BROKER"),
 		AccessKey:  os.Getenv("SLIPWAY_TEST_ROCKETMQ_ACCESS_KEY"),
 		SecretKey:  os.Getenv("SLIPWAY_TEST_ROCKETMQ_SECRET_KEY"),
 	}
@@ -61,7 +61,7 @@ func StartRocketMQ(t testing.TB, opts BrokerOptions) *Broker {
 	check(t, "open the cache of servers", err)
 	dist, err := cache.RocketMQ()
 	if err != nil {
-		absent(t, err.Error())
+		Absent(t, err.Error())
 	}
 	run := server.RocketMQOptions{Dir: privateDir(t, "rocketmq"), ACL: opts.ACL, TLS: opts.TLS}
 	if opts.SyncFlush {

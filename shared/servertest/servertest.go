@@ -29,18 +29,18 @@ func uniqueName(prefix string) string {
 	return fmt.Sprintf("%s_%d_%d_%d", prefix, time.Now().UnixMilli(), os.Getpid(), names.Add(1))
 }
 
-// variable returns an environment variable naming a shared server, or skips the test.
-func variable(t testing.TB, name string) string {
+// Variable returns an environment variable naming a shared server, or skips the test.
+func Variable(t testing.TB, name string) string {
 	t.Helper()
 	v := os.Getenv(name)
 	if v == "" {
-		absent(t, name+" is unset: run `make test`, or source what `go run ./scripts/services up` writes")
+		Absent(t, name+" is unset: run `make test`, or source what `go run ./scripts/services up` writes")
 	}
 	return v
 }
 
-// absent ends a test that lacks a server: skipped, or failed where servers are required.
-func absent(t testing.TB, why string) {
+// Absent ends a test that lacks a server or a tool: skipped, or failed where all tests are required to run.
+func Absent(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("SLIPWAY_TEST_REQUIRED") == "1" {
 		t.Fatal(why)

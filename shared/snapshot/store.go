@@ -224,7 +224,6 @@ func (w *Worker) deliver(ctx context.Context, s *stored) error {
 	if err != nil && !errors.Is(err, state.ErrExists) {
 		return err
 	}
-	w.rows.Add(d.Rows)
 	if w.cfg.Progress != nil {
 		w.cfg.Progress(d)
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -61,7 +60,6 @@ type Worker struct {
 	cfg     WorkerConfig
 	watcher *Watcher
 	uuid    string
-	rows    atomic.Int64
 }
 
 // NewWorker makes a worker.
@@ -102,9 +100,6 @@ func (w *Worker) Run(ctx context.Context, tenure *Tenure, worker, workers int) (
 	}
 	return more, err
 }
-
-// Rows counts the rows this worker delivered.
-func (w *Worker) Rows() int64 { return w.rows.Load() }
 
 // assignment is one chunk of one generation.
 type assignment struct {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"slipway/shared/change"
+	"slipway/shared/servertest"
 )
 
 // TestFloatsAsJavaShowsThem pins the rules of JDK 19 and later, which need no
@@ -50,7 +51,7 @@ func TestFloatsAsJavaShowsThem(t *testing.T) {
 func TestFloatsAgainstTheJDK(t *testing.T) {
 	java, err := exec.LookPath("java")
 	if err != nil {
-		t.Skip("skipped: no java in PATH; install a JDK to compare with it")
+		servertest.Absent(t, "no java in PATH; install a JDK to compare with it")
 	}
 	values := randomFloats(60_000)
 	var in bytes.Buffer
