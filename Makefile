@@ -17,6 +17,7 @@ demo: ## watch a live shop move into RocketMQ, on real servers; ARGS=-keep, ARGS
 	go run ./scripts/demo $(ARGS)
 
 test: ## run all tests on a private MySQL and RocketMQ
+	$(SERVICES) fetch
 	$(SERVICES) run -- env SLIPWAY_TEST_REQUIRED=1 go test -count=1 -p 2 -timeout 15m ./...
 
 test-short: ## run the tests that need no server, in under a minute

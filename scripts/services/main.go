@@ -8,7 +8,7 @@
 //	go run ./scripts/services status         print whether they run
 //	go run ./scripts/services down           stop them
 //	go run ./scripts/services run -- CMD …   start a private set, run CMD with it, stop it
-//	go run ./scripts/services fetch          only download
+//	go run ./scripts/services fetch          only download, all there is
 package main
 
 import (
@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string) error {
 	set := serviceSet{cache: cache, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: noTime}))}
 	flags := flag.NewFlagSet("services "+args[0], flag.ContinueOnError)
 	flags.StringVar(&set.dir, "state", filepath.Join(cache.Dir, "run"), "folder of the instances")
-	flags.StringVar(&set.mysqlVersion, "mysql", "", "MySQL version: empty for Debian sid's, or "+server.FallbackMySQL)
+	flags.StringVar(&set.mysqlVersion, "mysql", "", "MySQL version: "+server.MySQL57+" or "+server.MySQL80+"; empty for Debian sid's")
 	flags.Var(&set.mysqlFlags, "mysql-flag", "a further flag for mysqld (repeat as needed)")
 	flags.BoolVar(&set.rocketmq.ACL, "acl", false, "RocketMQ demands signatures (user "+server.AccessKey+", password "+server.SecretKey+")")
 	flags.StringVar(&set.rocketmq.TLS, "tls", "permissive", "what RocketMQ's gRPC port speaks: permissive (TLS and plaintext) or disabled")
@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string) error {
 	case "status":
 		return set.status()
 	case "fetch":
-		return set.fetch(ctx)
+		return set.fetch(ctx, server.MySQLVersions()...)
 	case "run":
 		return set.run(ctx, flags.Args())
 	default:

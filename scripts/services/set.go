@@ -39,10 +39,12 @@ func (s *serviceSet) mysqlDir() string    { return filepath.Join(s.dir, "mysql")
 func (s *serviceSet) rocketmqDir() string { return filepath.Join(s.dir, "rocketmq") }
 func (s *serviceSet) envFile() string     { return filepath.Join(s.dir, "env.sh") }
 
-// fetch brings both servers' programs into the cache, one after the other: each download keeps the line busy.
-func (s *serviceSet) fetch(ctx context.Context) error {
-	if _, err := s.cache.FetchMySQL(ctx, s.log, s.mysqlVersion); err != nil {
-		return err
+// fetch brings programs into the cache, one after the other: each download keeps the line busy.
+func (s *serviceSet) fetch(ctx context.Context, mysqlVersions ...string) error {
+	for _, version := range mysqlVersions {
+		if _, err := s.cache.FetchMySQL(ctx, s.log, version); err != nil {
+			return err
+		}
 	}
 	_, err := s.cache.FetchRocketMQ(ctx, s.log)
 	return err
@@ -65,7 +67,7 @@ func (s *serviceSet) start(ctx context.Context, outlive bool) (env string, err e
 		return "", err
 	}
 	defer unlock()
-	if err := s.fetch(ctx); err != nil {
+	if err := s.fetch(ctx, s.mysqlVersion); err != nil {
 		return "", err
 	}
 	begin := time.Now()
@@ -105,6 +107,7 @@ func (s *serviceSet) start(ctx context.Context, outlive bool) (env string, err e
 func exports(mysql *server.MySQL, rocketmq *server.RocketMQ) string {
 	vars := [][2]string{
 		{"SLIPWAY_TEST_MYSQL_DSN", mysql.DSN},
+		{"SLIPWAY_TEST_MYSQL_VERSION", mysql.Version},
 		{"SLIPWAY_TEST_ROCKETMQ_ENDPOINT", rocketmq.Endpoint},
 		{"SLIPWAY_TEST_ROCKETMQ_NAMESRV", rocketmq.NameServer},
 		{"SLIPWAY_TEST_ROCKETMQ_BROKER", rocketmq.Broker},

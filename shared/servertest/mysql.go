@@ -5,6 +5,7 @@ package servertest
 import (
 	"context"
 	"database/sql"
+	"os"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -31,14 +32,21 @@ func MySQL(t testing.TB) *MySQLServer {
 	return &MySQLServer{Addr: config.Addr, DSN: dsn}
 }
 
-// StartMySQL starts a server of the test's own, which ends with it. The flags are added to mysqld's command line and
-// win over the usual ones: GTIDs on, row binlog with full images and metadata.
+// StartMySQL starts a server of the test's own, which ends with it: of the version in SLIPWAY_TEST_MYSQL_VERSION, else
+// the one fetched last from Debian. The flags are added to mysqld's command line and win over the usual ones: GTIDs on,
+// row binlog with full images and metadata.
 func StartMySQL(t testing.TB, flags ...string) *MySQLServer {
+	t.Helper()
+	return StartMySQLVersion(t, os.Getenv("SLIPWAY_TEST_MYSQL_VERSION"), flags...)
+}
+
+// StartMySQLVersion is [StartMySQL] for one of [server.MySQLVersions].
+func StartMySQLVersion(t testing.TB, version string, flags ...string) *MySQLServer {
 	t.Helper()
 	skipShort(t)
 	cache, err := server.OpenCache()
 	check(t, "open the cache of servers", err)
-	dist, err := cache.MySQL("")
+	dist, err := cache.MySQL(version)
 	if err != nil {
 		Absent(t, err.Error())
 	}
@@ -107,6 +115,16 @@ func (s *MySQLServer) Exec(t testing.TB, statements ...string) {
 			t.Fatalf("%s: %v", statement, err)
 		}
 	}
+}
+
+// Version is what the server calls itself, such as 8.0.31.
+func (s *MySQLServer) Version(t testing.TB) string {
+	t.Helper()
+	db := s.open(t, "")
+	defer db.Close()
+	var version string
+	check(t, "ask for the version", db.QueryRowContext(t.Context(), "SELECT VERSION()").Scan(&version))
+	return version
 }
 
 // Pid is the process of a private server.

@@ -6,9 +6,11 @@ import (
 	"database/sql"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 
 	"slipway/shared/servertest"
+	"slipway/shared/servertest/server"
 )
 
 // variables reads server variables as text.
@@ -29,8 +31,10 @@ func TestSharedMySQLIsAsASourceHasToBe(t *testing.T) {
 	s := servertest.MySQL(t)
 	want := map[string]string{
 		"gtid_mode": "ON", "enforce_gtid_consistency": "ON", "log_bin": "1", "binlog_format": "ROW",
-		"binlog_row_image": "FULL", "binlog_row_metadata": "FULL", "sync_binlog": "1",
-		"innodb_flush_log_at_trx_commit": "1", "bind_address": "127.0.0.1",
+		"binlog_row_image": "FULL", "sync_binlog": "1", "innodb_flush_log_at_trx_commit": "1", "bind_address": "127.0.0.1",
+	}
+	if !strings.HasPrefix(s.Version(t), "5.7") {
+		want["binlog_row_metadata"] = "FULL"
 	}
 	db := s.DB(t)
 	for name, value := range want {
@@ -64,11 +68,11 @@ func TestDatabasesAreApartAndDroppedWithTheirTest(t *testing.T) {
 }
 
 func TestPrivateMySQLTakesFlagsAndSurvivesKillAndRestart(t *testing.T) {
-	s := servertest.StartMySQL(t, "--binlog-row-metadata=MINIMAL")
+	s := servertest.StartMySQL(t, "--binlog-row-image=MINIMAL")
 	db := s.DB(t)
-	before := variables(t, db, "server_uuid", "binlog_row_metadata", "port")
-	if before["binlog_row_metadata"] != "MINIMAL" {
-		t.Errorf("binlog_row_metadata = %s, want the flag's", before["binlog_row_metadata"])
+	before := variables(t, db, "server_uuid", "binlog_row_image", "port")
+	if before["binlog_row_image"] != "MINIMAL" {
+		t.Errorf("binlog_row_image = %s, want the flag's", before["binlog_row_image"])
 	}
 	name := s.Database(t)
 	s.Exec(t, "CREATE TABLE "+name+".a (id INT PRIMARY KEY)", "INSERT INTO "+name+".a VALUES (7)")
@@ -78,10 +82,10 @@ func TestPrivateMySQLTakesFlagsAndSurvivesKillAndRestart(t *testing.T) {
 	if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); err == nil {
 		t.Errorf("process %d is still there", pid)
 	}
-	s.Restart(t, "--binlog-row-metadata=FULL")
+	s.Restart(t, "--binlog-row-image=FULL")
 	db = s.DB(t)
-	after := variables(t, db, "server_uuid", "binlog_row_metadata", "port")
-	if after["binlog_row_metadata"] != "FULL" || after["port"] != before["port"] || after["server_uuid"] != before["server_uuid"] {
+	after := variables(t, db, "server_uuid", "binlog_row_image", "port")
+	if after["binlog_row_image"] != "FULL" || after["port"] != before["port"] || after["server_uuid"] != before["server_uuid"] {
 		t.Errorf("before %v, after %v: want the same server with the new flag", before, after)
 	}
 	var id int
@@ -94,8 +98,8 @@ func TestPrivateMySQLTakesFlagsAndSurvivesKillAndRestart(t *testing.T) {
 		t.Error("a stopped server answers")
 	}
 	s.Restart(t)
-	if got := variables(t, s.DB(t), "binlog_row_metadata")["binlog_row_metadata"]; got != "FULL" {
-		t.Errorf("binlog_row_metadata = %s, want the last flags kept", got)
+	if got := variables(t, s.DB(t), "binlog_row_image")["binlog_row_image"]; got != "FULL" {
+		t.Errorf("binlog_row_image = %s, want the last flags kept", got)
 	}
 }
 
@@ -108,5 +112,19 @@ func TestPrivateMySQLsAreDifferentServers(t *testing.T) {
 	}
 	if first["gtid_executed"] != "" {
 		t.Errorf("a new server has executed %s", first["gtid_executed"])
+	}
+}
+
+func TestEveryVersionRuns(t *testing.T) {
+	for _, version := range server.MySQLVersions() {
+		t.Run("version "+version, func(t *testing.T) {
+			s := servertest.StartMySQLVersion(t, version)
+			if got := s.Version(t); !strings.HasPrefix(got, version) {
+				t.Errorf("asked for MySQL %s, got %s", version, got)
+			}
+			if v := variables(t, s.DB(t), "gtid_mode", "gtid_executed"); v["gtid_mode"] != "ON" || v["gtid_executed"] != "" {
+				t.Errorf("%v, want GTIDs on and none executed", v)
+			}
+		})
 	}
 }

@@ -63,7 +63,7 @@ func TestWithoutServersATestIsSkippedUnlessTheyAreRequired(t *testing.T) {
 				if r.ended != want {
 					t.Errorf("it ended by %q (%s), want %q", r.ended, r.why, want)
 				}
-				if !strings.Contains(r.why, "services up") {
+				if !strings.Contains(r.why, "scripts/services") {
 					t.Errorf("no remedy in %q", r.why)
 				}
 			})

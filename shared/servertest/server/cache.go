@@ -20,7 +20,7 @@ import (
 )
 
 // ErrNotCached says that a server's programs have not been fetched yet.
-var ErrNotCached = errors.New("not in the cache yet: run `go run ./scripts/services up` once")
+var ErrNotCached = errors.New("not in the cache yet: run `go run ./scripts/services fetch` once")
 
 // Cache is the folder that keeps downloaded servers, one sub-folder per version.
 type Cache struct {

@@ -33,7 +33,8 @@ type MySQLOptions struct {
 	Outlive bool
 }
 
-// MySQL is one server instance on loopback: root without a password, binlog in row format with full metadata, GTIDs on.
+// MySQL is one server instance on loopback: root without a password, binlog in row format with full metadata (which
+// 5.7 doesn't have), GTIDs on.
 type MySQL struct {
 	*Process
 
@@ -49,10 +50,11 @@ type MySQL struct {
 	port int
 }
 
-// commonFlags are those initialising and running need alike.
+// commonFlags are those initialising and running need alike. Versions that don't know a --loose one run without it.
 func (d *MySQLDist) commonFlags(data string) []string {
 	flags := []string{
-		"--no-defaults", "--datadir=" + data, "--innodb-redo-log-capacity=64M",
+		"--no-defaults", "--datadir=" + data,
+		"--loose-innodb-redo-log-capacity=64M", "--loose-innodb-log-file-size=32M", // before 8.0.30: one of two files
 		// Written at every commit but not flushed: a killed server keeps everything, a power cut is not our subject.
 		"--innodb-flush-method=nosync",
 	}
@@ -70,7 +72,7 @@ func (d *MySQLDist) commonFlags(data string) []string {
 	return flags
 }
 
-func (d *MySQLDist) fromJar() bool { return d.Version == FallbackMySQL }
+func (d *MySQLDist) fromJar() bool { return mysqlJars[d.Version] != "" }
 
 // program returns the server's command and the environment it needs. Debian's comes with its own C library, so it is
 // run through that library's loader; this machine's is never touched.
@@ -167,11 +169,11 @@ func (m *MySQL) start(ctx context.Context) error {
 	argv, env := m.dist.program()
 	argv = append(argv, m.dist.commonFlags(filepath.Join(m.opts.Dir, "data"))...)
 	argv = append(
-		argv, "--port="+strconv.Itoa(m.port), "--bind-address=127.0.0.1", "--mysqlx=OFF", "--performance-schema=OFF",
+		argv, "--port="+strconv.Itoa(m.port), "--bind-address=127.0.0.1", "--loose-mysqlx=OFF", "--performance-schema=OFF",
 		"--socket=mysqld.sock", // relative to the data folder: a socket's path may have 107 bytes
 		"--pid-file="+filepath.Join(m.opts.Dir, "data", "mysqld.pid"), "--log-error="+m.errFile(),
 		"--server-id="+strconv.Itoa(m.port), "--log-bin=binlog", "--binlog-format=ROW", "--binlog-row-image=FULL",
-		"--binlog-row-metadata=FULL", "--gtid-mode=ON", "--enforce-gtid-consistency=ON",
+		"--loose-binlog-row-metadata=FULL", "--gtid-mode=ON", "--enforce-gtid-consistency=ON",
 		"--sync-binlog=1", "--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=128M",
 	)
 	var err error

