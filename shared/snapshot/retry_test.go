@@ -101,11 +101,11 @@ func TestS3TwoReadersOfOneChunk(t *testing.T) {
 		if chunk != "1" {
 			return
 		}
-		mu.Lock()
+		mu.Lock() // over the writes, too: the two INSERTs have one key
 		arrived++
 		n := arrived
-		mu.Unlock()
 		at(m, "UPDATE t SET v = CONCAT(v, '!') WHERE id = 500", "DELETE FROM t WHERE id = 600", "INSERT INTO t (id, v) VALUES (600, 'new')")
+		mu.Unlock()
 		if n == 2 {
 			close(both)
 		}
