@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"slipway/shared/apptest"
+	"slipway/shared/servertest"
 )
 
 const integers = "CREATE TABLE t (id BIGINT PRIMARY KEY, " + body + ")"
@@ -28,6 +30,19 @@ func beside(act func()) (start func(), wait func()) {
 	return func() { wg.Go(act) }, wg.Wait
 }
 
+// awaitQueued waits until a statement waits for its metadata lock: from then on
+// no SELECT that comes later overtakes it.
+func awaitQueued(m *apptest.Migration, statement string) {
+	m.T.Helper()
+	servertest.Eventually(m.T, statement+" to wait for its lock", time.Minute, func() bool {
+		var n int
+		err := m.DB.QueryRowContext(m.T.Context(), "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = ? AND INFO = ? AND STATE = 'Waiting for table metadata lock'",
+			m.Database, statement).Scan(&n)
+		m.Must(err)
+		return n > 0
+	})
+}
+
 // A TRUNCATE at any moment of the middle chunk, rows after it: the consumer
 // ends with the rows after it only, by a void generation, by a reset, or by an
 // ordinary barrier when no chunk was read behind it (rule S4).
@@ -46,7 +61,9 @@ func TestS4TruncateAtEveryMoment(t *testing.T) {
 			start, wait := beside(act(m))
 			mo.at(m, "1", func() {
 				start()
-				if mo.name != "Row" { // there its SELECT holds the metadata lock
+				if mo.name == "Row" { // its SELECT holds the metadata lock
+					awaitQueued(m, "TRUNCATE TABLE t")
+				} else {
 					wait()
 				}
 			})
