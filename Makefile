@@ -16,9 +16,9 @@ help: ## show this list
 demo: ## watch a live shop move into RocketMQ, on real servers; ARGS=-keep, ARGS=-kill
 	go run ./scripts/demo $(ARGS)
 
-test: ## run all tests on a private MySQL and RocketMQ
+test: ## run all tests on a private MySQL, RocketMQ and S3
 	$(SERVICES) fetch
-	$(SERVICES) run -- env SLIPWAY_TEST_REQUIRED=1 go test -count=1 -p 2 -timeout 15m ./...
+	$(SERVICES) run -s3 -- env SLIPWAY_TEST_REQUIRED=1 go test -count=1 -p 2 -timeout 15m ./...
 
 test-short: ## run the tests that need no server, in under a minute
 	go test -short ./...
@@ -41,8 +41,8 @@ check: lint ## lint, and no generated file is out of date
 	@before=$$(git diff | git hash-object --stdin); $(MAKE) -s generate; \
 	test "$$before" = "$$(git diff | git hash-object --stdin)" || { git diff --stat; echo "generated files were out of date: commit them"; exit 1; }
 
-services: ## start MySQL and RocketMQ in the background and print how to reach them
-	$(SERVICES) up
+services: ## start MySQL, RocketMQ and S3 in the background and print how to reach them
+	$(SERVICES) up -s3
 
 build: ## build the command and the functions into build/
 	$(GO_BUILD) -o build/slipway .

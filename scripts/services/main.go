@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command services runs the real servers that tests, the demo and the benchmarks use: MySQL and RocketMQ, on loopback
-// and free ports, downloaded once into $SLIPWAY_CACHE (default ~/.cache/slipway).
+// Command services runs the real servers that tests, the demo and the benchmarks use: MySQL and RocketMQ, and with -s3 an
+// S3 server, on loopback and free ports, downloaded or built once into $SLIPWAY_CACHE (default ~/.cache/slipway).
 //
 //	go run ./scripts/services up             start them, or show those that run; go on in the background
 //	go run ./scripts/services env            print how to reach them, as shell exports
@@ -54,6 +54,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&set.mysqlVersion, "mysql", "", "MySQL version: "+server.MySQL57+" or "+server.MySQL80+"; empty for Debian sid's")
 	flags.Var(&set.mysqlFlags, "mysql-flag", "a further flag for mysqld (repeat as needed)")
 	flags.BoolVar(&set.rocketmq.ACL, "acl", false, "RocketMQ demands signatures (user "+server.AccessKey+", password "+server.SecretKey+")")
+	flags.BoolVar(&set.s3, "s3", false, "an S3 server, too: versitygw, which is built with Go the first time")
 	flags.StringVar(&set.rocketmq.TLS, "tls", "permissive", "what RocketMQ's gRPC port speaks: permissive (TLS and plaintext) or disabled")
 	flags.StringVar(&set.rocketmq.Flush, "flush", "ASYNC_FLUSH", "RocketMQ's flush mode, or SYNC_FLUSH")
 	flags.StringVar(&set.rocketmq.Heap, "heap", "512m", "RocketMQ's Java heap")
@@ -74,6 +75,7 @@ func run(ctx context.Context, args []string) error {
 	case "status":
 		return set.status()
 	case "fetch":
+		set.s3 = true
 		return set.fetch(ctx, server.MySQLVersions()...)
 	case "run":
 		return set.run(ctx, flags.Args())

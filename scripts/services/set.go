@@ -19,7 +19,7 @@ import (
 	"slipway/shared/servertest/server"
 )
 
-// serviceSet is one MySQL and one RocketMQ in one folder.
+// serviceSet is one MySQL and one RocketMQ in one folder, and an S3 server when asked for.
 type serviceSet struct {
 	cache        server.Cache
 	log          *slog.Logger
@@ -27,6 +27,7 @@ type serviceSet struct {
 	mysqlVersion string
 	mysqlFlags   words
 	rocketmq     server.RocketMQOptions
+	s3           bool
 }
 
 // words is a flag that may be given several times.
@@ -37,12 +38,18 @@ func (w *words) Set(s string) error { *w = append(*w, s); return nil }
 
 func (s *serviceSet) mysqlDir() string    { return filepath.Join(s.dir, "mysql") }
 func (s *serviceSet) rocketmqDir() string { return filepath.Join(s.dir, "rocketmq") }
+func (s *serviceSet) s3Dir() string       { return filepath.Join(s.dir, "s3") }
 func (s *serviceSet) envFile() string     { return filepath.Join(s.dir, "env.sh") }
 
 // fetch brings programs into the cache, one after the other: each download keeps the line busy.
 func (s *serviceSet) fetch(ctx context.Context, mysqlVersions ...string) error {
 	for _, version := range mysqlVersions {
 		if _, err := s.cache.FetchMySQL(ctx, s.log, version); err != nil {
+			return err
+		}
+	}
+	if s.s3 {
+		if _, err := s.cache.FetchS3(ctx, s.log); err != nil {
 			return err
 		}
 	}
@@ -74,6 +81,7 @@ func (s *serviceSet) start(ctx context.Context, outlive bool) (env string, err e
 	var (
 		mysql    *server.MySQL
 		rocketmq *server.RocketMQ
+		s3       *server.S3
 	)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
@@ -94,17 +102,27 @@ func (s *serviceSet) start(ctx context.Context, outlive bool) (env string, err e
 		rocketmq, err = dist.Start(ctx, opts)
 		return err
 	})
+	if s.s3 {
+		group.Go(func() (err error) {
+			dist, err := s.cache.S3()
+			if err != nil {
+				return err
+			}
+			s3, err = dist.Start(ctx, server.S3Options{Dir: s.s3Dir(), Outlive: outlive})
+			return err
+		})
+	}
 	if err := group.Wait(); err != nil {
 		return "", errors.Join(err, s.down())
 	}
 	s.log.Info("ready", "after", time.Since(begin).Round(time.Millisecond),
 		"mysql", mysql.Version, "mysqlPid", mysql.Pid(), "rocketmq", rocketmq.Version, "rocketmqPid", rocketmq.Pid())
-	env = exports(mysql, rocketmq)
+	env = exports(mysql, rocketmq, s3)
 	return env, os.WriteFile(s.envFile(), []byte(env), 0o644)
 }
 
 // exports are the lines that tests, the demo and the benchmarks read their servers from.
-func exports(mysql *server.MySQL, rocketmq *server.RocketMQ) string {
+func exports(mysql *server.MySQL, rocketmq *server.RocketMQ, s3 *server.S3) string {
 	vars := [][2]string{
 		{"SLIPWAY_TEST_MYSQL_DSN", mysql.DSN},
 		{"SLIPWAY_TEST_MYSQL_VERSION", mysql.Version},
@@ -115,6 +133,10 @@ func exports(mysql *server.MySQL, rocketmq *server.RocketMQ) string {
 	if rocketmq.ACL() {
 		vars = append(vars, [2]string{"SLIPWAY_TEST_ROCKETMQ_ACCESS_KEY", server.AccessKey},
 			[2]string{"SLIPWAY_TEST_ROCKETMQ_SECRET_KEY", server.SecretKey})
+	}
+	if s3 != nil {
+		vars = append(vars, [2]string{"SLIPWAY_TEST_S3_URL", s3.URL()},
+			[2]string{"SLIPWAY_TEST_S3_ACCESS_KEY", server.S3AccessKey}, [2]string{"SLIPWAY_TEST_S3_SECRET_KEY", server.S3SecretKey})
 	}
 	var b strings.Builder
 	for _, v := range vars {
@@ -135,7 +157,7 @@ func (s *serviceSet) down() error {
 }
 
 func (s *serviceSet) processes() map[string]string {
-	return map[string]string{s.mysqlDir(): "mysqld", s.rocketmqDir(): "rocketmq"}
+	return map[string]string{s.mysqlDir(): "mysqld", s.rocketmqDir(): "rocketmq", s.s3Dir(): "versitygw"}
 }
 
 func (s *serviceSet) status() error {

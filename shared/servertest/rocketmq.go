@@ -21,7 +21,7 @@ type Broker struct {
 	AccessKey, SecretKey string
 	// Plaintext says that the gRPC port speaks no TLS.
 	Plaintext bool
-	// CAFile is the certificate to trust of a private broker; the shared one's is not known.
+	// CAFile is the authority to trust of a private broker; the shared one's is not known.
 	CAFile string
 	// Admin creates and describes topics.
 	Admin *admin.Client
@@ -74,7 +74,7 @@ func StartRocketMQ(t testing.TB, opts BrokerOptions) *Broker {
 	t.Cleanup(func() { check(t, "end the private RocketMQ", r.Kill()) })
 	b := &Broker{
 		Endpoint: r.Endpoint, NameServer: r.NameServer, BrokerAddr: r.Broker, Plaintext: opts.TLS == "disabled",
-		CAFile: filepath.Join(run.Dir, "tls.crt"), private: r,
+		CAFile: filepath.Join(run.Dir, "ca.crt"), private: r,
 	}
 	if opts.ACL {
 		b.AccessKey, b.SecretKey = server.AccessKey, server.SecretKey

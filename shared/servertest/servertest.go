@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package servertest gives tests real MySQL and RocketMQ servers.
+// Package servertest gives tests real MySQL, RocketMQ and S3 servers.
 //
-// Shared servers are those `make test` starts and names in the environment; a test takes databases and topics with
-// names of its own on them, which are gone afterwards. A test that misconfigures, kills or resets a server starts a
+// Shared servers are those `make test` starts and names in the environment; a test takes databases, topics and prefixes
+// with names of its own on them, which are gone afterwards. A test that misconfigures, kills or resets a server starts a
 // private one. Where there are no servers a test is skipped, unless SLIPWAY_TEST_REQUIRED=1: then it fails, so that a
 // complete run can't silently be an empty one.
 package servertest

@@ -47,6 +47,8 @@ func TestWithoutServersATestIsSkippedUnlessTheyAreRequired(t *testing.T) {
 		"MySQL":         func(tb testing.TB) { servertest.MySQL(tb) },
 		"RocketMQ":      func(tb testing.TB) { servertest.RocketMQ(tb) },
 		"StartMySQL":    func(tb testing.TB) { servertest.StartMySQL(tb) },
+		"S3":            func(tb testing.TB) { servertest.S3(tb) },
+		"StartS3":       func(tb testing.TB) { servertest.StartS3(tb, false) },
 		"StartRocketMQ": func(tb testing.TB) { servertest.StartRocketMQ(tb, servertest.BrokerOptions{}) },
 	}
 	for name, helper := range helpers {
@@ -58,6 +60,7 @@ func TestWithoutServersATestIsSkippedUnlessTheyAreRequired(t *testing.T) {
 				t.Setenv("SLIPWAY_CACHE", t.TempDir())
 				t.Setenv("SLIPWAY_TEST_MYSQL_DSN", "")
 				t.Setenv("SLIPWAY_TEST_ROCKETMQ_ENDPOINT", "")
+				t.Setenv("SLIPWAY_TEST_S3_URL", "")
 				t.Setenv("SLIPWAY_TEST_REQUIRED", required)
 				r := record(t, helper)
 				if r.ended != want {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package server brings real MySQL and RocketMQ servers to one machine and runs them on loopback, for tests, the demo
+// Package server brings real MySQL, RocketMQ and S3 servers to one machine and runs them on loopback, for tests, the demo
 // and the benchmarks. Nothing is installed: the programs are fetched once into a [Cache], keyed by version, and every
 // instance keeps all it writes in one folder of the caller's.
 //
@@ -110,9 +110,14 @@ func tool(name, pkg string) (string, error) {
 
 // run executes a program to its end; its last lines of output are part of the error.
 func run(ctx context.Context, dir, name string, args ...string) error {
+	return runEnv(ctx, dir, nil, name, args...)
+}
+
+// runEnv is run with additions to the environment.
+func runEnv(ctx context.Context, dir string, env []string, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.Env = append(append(os.Environ(), "LC_ALL=C"), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s: %w\n%s", filepath.Base(name), err, lastLines(string(out), 12))

@@ -4,20 +4,11 @@ package server
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"text/template"
-	"time"
 )
 
 // writeFiles writes all that the servers read at their start. Messages and topics of an earlier start are kept.
@@ -35,10 +26,10 @@ func (r *RocketMQ) writeFiles() error {
 	if err != nil {
 		return err
 	}
+	_, err = makeCertificate(r.opts.Dir)
 	return errors.Join(
-		os.WriteFile(filepath.Join(r.opts.Dir, "proxy.json"), proxy, 0o644),
-		os.WriteFile(r.stateFile(), state, 0o644),
-		r.writeSeed(), r.writeCertificate(),
+		err, os.WriteFile(filepath.Join(r.opts.Dir, "proxy.json"), proxy, 0o644),
+		os.WriteFile(r.stateFile(), state, 0o644), r.writeSeed(),
 	)
 }
 
@@ -100,35 +91,4 @@ func (r *RocketMQ) writeSeed() error {
 		return err
 	}
 	return os.WriteFile(file, b, 0o644)
-}
-
-// writeCertificate makes a self-signed certificate for this machine, valid for ten years.
-func (r *RocketMQ) writeCertificate() error {
-	keyFile, certFile := filepath.Join(r.opts.Dir, "tls.key"), filepath.Join(r.opts.Dir, "tls.crt")
-	if exists(keyFile) && exists(certFile) {
-		return nil
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	subject := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0),
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, // so that a client can name this very certificate as its authority
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, subject, subject, key.Public(), key)
-	if err != nil {
-		return err
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	return errors.Join(
-		os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o600),
-		os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644),
-	)
 }
