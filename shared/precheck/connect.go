@@ -200,9 +200,6 @@ func checkStore(ctx context.Context, s *session) ([]Finding, error) {
 		return []Finding{failed("set state to an oss:// or file:// URL, or to an s3:// server that honours If-None-Match",
 			"the state store overwrites what it was told to create only once, so two processes could own the task (rule C1)")}, nil
 	}
-	what, remedy := explain(err)
-	if remedy == "" {
-		remedy = "correct state in the task file, and the rights of this process there"
-	}
-	return []Finding{failed(remedy, "the state store can't be used: %s", what)}, nil
+	_, remedy := explain(state.Classify(err))
+	return []Finding{failed(remedy, "the state store can't be used: %s", err)}, nil
 }

@@ -29,5 +29,9 @@ func Classify(err error) error {
 	case errors.Is(err, ErrInvalid):
 		return fault.New(fault.Internal, "report this as a bug", "%w", err)
 	}
-	return fault.New(fault.StoreUnreachable, "check the state store's URL and credentials", "state store: %w", err)
+	remedy := "check the state store's URL and credentials"
+	if r, ok := errors.AsType[*refusal](err); ok {
+		remedy = r.remedy
+	}
+	return fault.New(fault.StoreUnreachable, remedy, "state store: %w", err)
 }

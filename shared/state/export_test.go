@@ -3,10 +3,21 @@
 package state
 
 import (
+	"context"
 	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
+
+// OpenChanged is Open of a bucket with the SDK's options changed.
+func OpenChanged(ctx context.Context, rawURL string, change func(*s3.Options)) (Store, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	return openS3(ctx, u, change)
+}
 
 // Address tells how a bucket URL is resolved.
 func Address(rawURL string) (endpoint, bucket, prefix string, pathStyle bool, err error) {

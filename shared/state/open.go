@@ -15,10 +15,13 @@ import (
 // Open returns the store a URL names:
 //
 //	file:///dir
-//	s3://bucket/prefix?region=…&endpoint=https://…
+//	s3://bucket/prefix?region=…&endpoint=https://…&pathStyle=false
 //	oss://bucket/prefix?region=cn-hangzhou&endpoint=https://…
 //
 // For oss the endpoint follows from the region; give the -internal one inside a VPC.
+// pathStyle says whether the bucket is part of the path or of the host; left out, it
+// is part of the path for s3 with an endpoint, else of the host. AWS_CA_BUNDLE names a
+// PEM file with the authorities to trust instead of the system's.
 // Credentials come from the environment and are read again as they expire: for s3
 // AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN or the rest of the
 // AWS default chain; for oss OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and

@@ -9,12 +9,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net/http"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
@@ -131,40 +129,6 @@ func (s *S3) Delete(ctx context.Context, key string) error {
 		return fmt.Errorf("delete %s: %w", key, err)
 	}
 	return nil
-}
-
-// explain turns the SDK's error into one of ours where it means one, and adds the
-// remedy where an operator can apply one. Servers disagree on codes and on statuses,
-// so either decides.
-func (s *S3) explain(err error) error {
-	if err == nil {
-		return nil
-	}
-	var status int
-	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
-		status = response.HTTPStatusCode()
-	}
-	var code string
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		code = api.ErrorCode()
-	}
-	switch {
-	case errors.Is(err, errNoCredentials):
-		return err
-	case code == "NoSuchBucket":
-		return fmt.Errorf("the bucket %s does not exist; create it, without versioning: %w", s.bucket, err)
-	case code == "PreconditionFailed", code == "FileAlreadyExists", code == "ConditionalRequestConflict",
-		status == http.StatusPreconditionFailed, status == http.StatusConflict:
-		return fmt.Errorf("%w: %w", ErrExists, err)
-	case code == "NoSuchKey", code == "NotFound", status == http.StatusNotFound:
-		return ErrNotFound
-	case code == "NotImplemented", status == http.StatusNotImplemented:
-		return fmt.Errorf("the server lacks a feature the %s dialect needs; for Alibaba Cloud OSS use an oss:// URL: %w", s.dialect, err)
-	case code == "AccessDenied", code == "InvalidAccessKeyId", code == "SignatureDoesNotMatch",
-		status == http.StatusForbidden, status == http.StatusUnauthorized:
-		return fmt.Errorf("the bucket %s refuses the credentials; they need to get, put, list and delete under %q: %w", s.bucket, s.prefix, err)
-	}
-	return err
 }
 
 func (d dialect) String() string {

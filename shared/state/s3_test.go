@@ -54,8 +54,8 @@ func TestC1S3DialectsAreToldApart(t *testing.T) {
 			case tt.remedy == "" && err != nil:
 				t.Fatalf("probe: %v, want none", err)
 			case tt.remedy == "":
-			case err == nil || !strings.Contains(err.Error(), tt.remedy):
-				t.Fatalf("probe: %v, want an error that names %q", err, tt.remedy)
+			case err == nil || !strings.Contains(state.Classify(err).Error(), tt.remedy):
+				t.Fatalf("probe: %v, want an error that names %q", state.Classify(err), tt.remedy)
 			case tt.want != nil && !errors.Is(err, tt.want):
 				t.Fatalf("probe: %v, want %v", err, tt.want)
 			}
@@ -131,8 +131,24 @@ func TestS3MissingBucketNamesTheRemedy(t *testing.T) {
 	setKeys(t)
 	s := openURL(t, "s3://nobody/p?region=us-east-1&endpoint="+server.URL)
 	_, err := s.Get(t.Context(), "k")
-	if err == nil || errors.Is(err, state.ErrNotFound) || !strings.Contains(err.Error(), "create it") {
-		t.Errorf("get from a missing bucket: %v, want an error that says to create it", err)
+	wantRefusal(t, "get", err, "nobody does not exist", "create it")
+}
+
+// Only a server that speaks of the key says that an object is absent. Believing a bare
+// 404, a task whose objects can't be read would look like one that has not begun.
+func TestS3NotFoundByStatusAloneIsNoAbsence(t *testing.T) {
+	for name, body := range map[string]string{
+		"no body": "", "a web page": "<html><body>404</body></html>", "another code": "<Error><Code>NoSuchUpload</Code></Error>",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openBucket(t, "s3", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusNotFound)
+				_, _ = w.Write([]byte(body))
+			}))
+			if _, err := s.Get(t.Context(), "k"); err == nil || errors.Is(err, state.ErrNotFound) {
+				t.Errorf("get: %v, want an error other than ErrNotFound", err)
+			}
+		})
 	}
 }
 
@@ -174,12 +190,13 @@ func TestS3WithoutCredentialsNamesTheRemedy(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "", "AWS_PROFILE": "", "AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_EC2_METADATA_DISABLED": "true",
+		"OSS_ACCESS_KEY_ID": "", "ALIBABA_CLOUD_ACCESS_KEY_ID": "",
 	} {
 		t.Setenv(name, value)
 	}
-	s := openURL(t, "s3://bucket/p?endpoint=http://127.0.0.1:1")
-	if _, err := s.Get(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "set AWS_ACCESS_KEY_ID") {
-		t.Errorf("get without credentials: %v, want an error that names the variables", err)
+	for _, url := range []string{"s3://bucket/p?endpoint=http://127.0.0.1:1", "oss://bucket/p?region=cn-hangzhou"} {
+		_, err := openURL(t, url).Get(t.Context(), "k")
+		wantRefusal(t, url, err, "no credentials", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or for oss:// OSS_ACCESS_KEY_ID")
 	}
 }
 
@@ -193,6 +210,8 @@ func TestS3Addresses(t *testing.T) {
 		{"oss://bucket/p?region=cn-hangzhou", "https://s3.oss-cn-hangzhou.aliyuncs.com", "bucket", "p/", false},
 		{"oss://bucket/p?region=cn-hangzhou&endpoint=https://s3.oss-cn-hangzhou-internal.aliyuncs.com", "https://s3.oss-cn-hangzhou-internal.aliyuncs.com", "bucket", "p/", false},
 		{"oss://bucket/p?region=cn-hangzhou&endpoint=http://localhost:9000", "http://localhost:9000", "bucket", "p/", true},
+		{"s3://bucket?endpoint=https://s3.example.com&pathStyle=false", "https://s3.example.com", "bucket", "", false},
+		{"s3://bucket?region=eu-west-1&pathStyle=true", "", "bucket", "", true},
 	}
 	for _, tt := range tests {
 		endpoint, bucket, prefix, pathStyle, err := state.Address(tt.url)

@@ -4,6 +4,7 @@ package state
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -33,7 +35,8 @@ type location struct {
 	pathStyle        bool
 }
 
-func openS3(ctx context.Context, u *url.URL) (Store, error) {
+// openS3 opens a bucket; tests change the SDK's options.
+func openS3(ctx context.Context, u *url.URL, change ...func(*s3.Options)) (Store, error) {
 	p, err := parseLocation(u)
 	if err != nil {
 		return nil, fmt.Errorf("state URL %s://%s%s: %w", u.Scheme, u.Host, u.Path, err)
@@ -45,6 +48,7 @@ func openS3(ctx context.Context, u *url.URL) (Store, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
 		config.WithLogger(logging.Nop{}), // it would write to stderr; errors say it all
+		config.WithRetryer(retryer),
 		// OSS refuses the trailing checksums the SDK sends by default.
 		config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired),
 		config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired),
@@ -52,10 +56,9 @@ func openS3(ctx context.Context, u *url.URL) (Store, error) {
 	if p.region != "" {
 		options = append(options, config.WithRegion(p.region))
 	}
-	if names := credentialNames(p.dialect); names != nil {
+	names := credentialNames(p.dialect)
+	if names != nil {
 		options = append(options, config.WithCredentialsProvider(names))
-	} else if p.dialect == dialectOSS {
-		return nil, errNoCredentials
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
@@ -68,15 +71,32 @@ func openS3(ctx context.Context, u *url.URL) (Store, error) {
 		cfg.Region = "us-east-1" // only signed over; servers of one region expect this
 	}
 	cfg.Credentials = explained{cfg.Credentials}
+	if names == nil && p.dialect == dialectOSS {
+		cfg.Credentials = explained{} // AWS's own sources have nothing for OSS
+	}
 	return &S3{
-		client: s3.NewFromConfig(cfg, func(o *s3.Options) {
+		client: s3.NewFromConfig(cfg, append([]func(*s3.Options){func(o *s3.Options) {
 			o.UsePathStyle = p.pathStyle
 			if p.endpoint != "" {
 				o.BaseEndpoint = aws.String(p.endpoint)
 			}
-		}),
+		}}, change...)...),
 		bucket: p.bucket, prefix: p.prefix, dialect: p.dialect,
 	}, nil
+}
+
+// retryer is the SDK's own, but that it doesn't try a server again whose certificate
+// is not trusted.
+func retryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		untrusted := retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+			if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+				return aws.FalseTernary
+			}
+			return aws.UnknownTernary
+		})
+		o.Retryables = append([]retry.IsErrorRetryable{untrusted}, o.Retryables...)
+	})
 }
 
 func parseLocation(u *url.URL) (location, error) {
@@ -102,11 +122,17 @@ func parseLocation(u *url.URL) (location, error) {
 			p.region = values[0]
 		case name == "endpoint":
 			p.endpoint = values[0]
+		case name == "pathStyle" && values[0] != "true" && values[0] != "false":
+			return p, fmt.Errorf("pathStyle is %q; want true or false", values[0])
+		case name == "pathStyle": // below, as its default hangs on the others
 		default: // without the value: it may be a secret
-			return p, fmt.Errorf("%s is unknown after ?; want region and endpoint, credentials come from the environment", name)
+			return p, fmt.Errorf("%s is unknown after ?; want region, endpoint and pathStyle, credentials come from the environment", name)
 		}
 	}
-	return p.resolve(u.Scheme)
+	if p, err = p.resolve(u.Scheme); err == nil && query.Has("pathStyle") {
+		p.pathStyle = query.Get("pathStyle") == "true"
+	}
+	return p, err
 }
 
 // resolve fills in the endpoint and decides how the bucket is addressed: as part of
@@ -140,8 +166,10 @@ func (p location) resolve(scheme string) (location, error) {
 
 // errNoCredentials says that neither the environment nor the SDK's other sources have
 // any.
-var errNoCredentials = errors.New("no credentials for the state store; " +
-	"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or for oss:// OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET")
+var errNoCredentials = &refusal{
+	what:   "no credentials for the state store",
+	remedy: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or for oss:// OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET",
+}
 
 // explained names the remedy when a source of credentials is dry.
 type explained struct{ source aws.CredentialsProvider }

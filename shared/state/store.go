@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"time"
 )
 
 // Errors every Store reports, wrapped with the key they are about.
@@ -107,12 +108,25 @@ func begin(ctx context.Context, key string) error {
 	return CheckKey(key)
 }
 
+// settleTries and settlePause bound the wait for an object that is said to be there.
+const (
+	settleTries = 10
+	settlePause = 50 * time.Millisecond
+)
+
 // settleCreate decides a create whose answer was "exists" or unclear by reading the
 // key back (C1): a retried PUT collides with itself, and then the stored body is
 // ours. Only a body that was read and differs makes it ErrExists; what cannot be
-// learnt stays unclear, whatever the cause says.
+// learnt stays unclear, whatever the cause says. A key that is taken may show a moment
+// later: versitygw refuses a second writer before the first one's object is in place.
 func settleCreate(ctx context.Context, s Store, key string, body []byte, cause error) error {
 	stored, err := s.Get(ctx, key)
+	for try := 0; try < settleTries && errors.Is(cause, ErrExists) && errors.Is(err, ErrNotFound); try++ {
+		if pause(ctx, settlePause) != nil {
+			break
+		}
+		stored, err = s.Get(ctx, key)
+	}
 	switch {
 	case err == nil && bytes.Equal(stored, body):
 		return nil

@@ -138,8 +138,6 @@ func raceChild(t *testing.T, dir string) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	t.Setenv("OSS_ACCESS_KEY_ID", "")
-	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_REGION", "")
 	t.Setenv("AWS_DEFAULT_REGION", "")
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
@@ -160,7 +158,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"an escape in the prefix", "s3://bucket/../x", "dot"},
 		{"s3 without region", "s3://bucket/p", "region"},
 		{"oss without region", "oss://bucket/p", "region"},
-		{"oss without credentials", "oss://bucket/p?region=cn-hangzhou", "OSS_ACCESS_KEY_ID"},
+		{"a style that is none", "s3://bucket?region=a&pathStyle=yes", "true or false"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
