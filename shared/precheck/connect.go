@@ -45,14 +45,14 @@ func checkSource(ctx context.Context, s *session) ([]Finding, error) {
 	case tooOld(err):
 		return nil, nil // connected and logged in; CHECK_SRC has more to say
 	}
-	f := sourceFinding(err, s.task.Source)
+	f := sourceFinding(ctx, err, s.task.Source)
 	return []Finding{f.about(addr)}, nil
 }
 
 // sourceFinding says which of host, port, account, password and TLS is wrong.
-func sourceFinding(err error, src task.Source) Finding {
+func sourceFinding(ctx context.Context, err error, src task.Source) Finding {
 	addr := src.Hosts[0]
-	if f, ok := networkFinding(err, addr, "MySQL", "source.hosts"); ok {
+	if f, ok := networkFinding(ctx, err, addr, "MySQL", "source.hosts"); ok {
 		return f
 	}
 	switch mysql.ErrorCode(err) {
@@ -64,7 +64,7 @@ func sourceFinding(err error, src task.Source) Finding {
 		return failed("export "+src.Password.Name()+"='the password of "+src.User+"', or correct source.user",
 			"%s refuses the login of %q: there is no such account for this host, or the password in %s is wrong", addr, src.User, src.Password)
 	case errHostNotAllowed:
-		return failed("CREATE USER "+account{src.User, localAddress(addr)}.String()+" IDENTIFIED BY '…';",
+		return failed("CREATE USER "+account{src.User, localAddress(ctx, addr)}.String()+" IDENTIFIED BY '…';",
 			"MySQL at %s has no account that may come from this host: %s", addr, rootText(err))
 	case errHostBlocked:
 		return failed("FLUSH HOSTS;", "MySQL at %s blocks this host after too many broken connections", addr)
@@ -86,7 +86,7 @@ func sourceFinding(err error, src task.Source) Finding {
 
 // networkFinding names what stands between us and an address: an unknown name,
 // a closed port, silence.
-func networkFinding(err error, addr, what, key string) (Finding, bool) {
+func networkFinding(ctx context.Context, err error, addr, what, key string) (Finding, bool) {
 	text := err.Error() // gRPC hands on texts only
 	if _, ok := errors.AsType[*net.DNSError](err); ok || strings.Contains(text, "no such host") || strings.Contains(text, "produced zero addresses") {
 		host, _, _ := net.SplitHostPort(addr)
@@ -99,7 +99,7 @@ func networkFinding(err error, addr, what, key string) (Finding, bool) {
 		return failed("correct the host in "+key+", or add the route", "there is no way from this machine to %s", addr), true
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
-		return failed("allow "+localAddress(addr)+" in the firewall, security group or IP whitelist before "+addr+", or correct "+key,
+		return failed("allow "+localAddress(ctx, addr)+" in the firewall, security group or IP whitelist before "+addr+", or correct "+key,
 			"%s gives no answer", addr), true
 	}
 	return Finding{}, false
@@ -107,8 +107,8 @@ func networkFinding(err error, addr, what, key string) (Finding, bool) {
 
 // localAddress is the address we'd leave this machine by, which is what a
 // whitelist in the same network sees. Nothing is sent.
-func localAddress(addr string) string {
-	c, err := net.Dial("udp", addr)
+func localAddress(ctx context.Context, addr string) string {
+	c, err := new(net.Dialer).DialContext(ctx, "udp", addr)
 	if err != nil {
 		return "this machine"
 	}
@@ -156,10 +156,10 @@ func checkDestination(ctx context.Context, s *session) ([]Finding, error) {
 	if err == nil {
 		return []Finding{success("%s answers as a RocketMQ 5 proxy and takes the credentials", d.Endpoint).about(d.Endpoint)}, nil
 	}
-	return []Finding{sinkFinding(err, d).about(d.Endpoint)}, nil
+	return []Finding{sinkFinding(ctx, err, d).about(d.Endpoint)}, nil
 }
 
-func sinkFinding(err error, d task.Destination) Finding {
+func sinkFinding(ctx context.Context, err error, d task.Destination) Finding {
 	if e, ok := errors.AsType[*rocketmq.RefusedError](err); ok && e.Reason == rocketmq.ReasonUnauthorized {
 		if topic, ok := notPermitted(e); ok {
 			return failed(allowTopic(d.AccessKey.Reveal(), topic), "%s knows the account in %s, but lets it ask for nothing: %s", d.Endpoint, d.AccessKey, e.Err)
@@ -171,7 +171,7 @@ func sinkFinding(err error, d task.Destination) Finding {
 		return failed("export "+d.AccessKey.Name()+" and "+d.SecretKey.Name()+" as the instance's access key and secret",
 			"%s refuses the credentials in %s and %s: %s", d.Endpoint, d.AccessKey, d.SecretKey, e.Err)
 	}
-	if f, ok := networkFinding(err, d.Endpoint, "RocketMQ's gRPC proxy", "destination.endpoint"); ok {
+	if f, ok := networkFinding(ctx, err, d.Endpoint, "RocketMQ's gRPC proxy", "destination.endpoint"); ok {
 		return f
 	}
 	what, remedy := explain(err)
