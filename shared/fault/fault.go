@@ -64,9 +64,11 @@ func (e *Error) Code() string { return string(e.Class) }
 // Retryable tells whether the same call can succeed later without anybody
 // mending anything.
 func (e *Error) Retryable() bool {
+	//exhaustive:enforce
 	switch e.Class {
 	case SourceUnreachable, SinkUnreachable, StoreUnreachable, Locked:
 		return true
+	case Config, Blocked, PositionLost, CheckpointUnusable, SchemaMismatch, UnreadableEvent, SinkRejected, Interrupted, Internal:
 	}
 	return false
 }
@@ -91,6 +93,7 @@ func ExitCode(err error) int {
 	if err == nil {
 		return 0
 	}
+	//exhaustive:enforce
 	switch ClassOf(err) {
 	case Config:
 		return 2
@@ -106,6 +109,7 @@ func ExitCode(err error) int {
 		return 13
 	case Interrupted:
 		return 130
+	case StoreUnreachable, SchemaMismatch, UnreadableEvent, Internal:
 	}
 	return 1
 }

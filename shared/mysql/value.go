@@ -65,6 +65,7 @@ func newColumnDecoders(t *change.Table) ([]columnDecoder, error) {
 }
 
 func kindOf(col *change.Column) change.Kind {
+	//exhaustive:enforce
 	switch col.Type {
 	case change.TypeTinyInt, change.TypeSmallInt, change.TypeMediumInt, change.TypeInt, change.TypeBigInt:
 		if col.Unsigned {
@@ -81,6 +82,8 @@ func kindOf(col *change.Column) change.Kind {
 		return change.Float64
 	case change.TypeBinary, change.TypeVarbinary, change.TypeBlob, change.TypeGeometry, change.TypeVector:
 		return change.Bytes
+	case change.TypeUnknown, change.TypeDecimal, change.TypeDate, change.TypeTime, change.TypeDateTime, change.TypeTimestamp,
+		change.TypeChar, change.TypeVarchar, change.TypeText, change.TypeJSON:
 	}
 	return change.Text
 }

@@ -77,6 +77,7 @@ func (h *handler) handle(e mysql.Event) error {
 	if e.Kind != mysql.Idle {
 		h.idle.Store(false)
 	}
+	//exhaustive:enforce
 	switch e.Kind {
 	case mysql.Begin:
 		h.begin(e)

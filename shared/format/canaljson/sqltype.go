@@ -55,6 +55,7 @@ func newColumn(c *change.Column) column {
 
 // sqlCode is the sqlType of a column's usual values.
 func sqlCode(t change.Type) int {
+	//exhaustive:enforce
 	switch t {
 	case change.TypeTinyInt:
 		return sqlTinyInt
@@ -86,6 +87,7 @@ func sqlCode(t change.Type) int {
 		return sqlClob
 	case change.TypeBinary, change.TypeVarbinary, change.TypeBlob, change.TypeGeometry, change.TypeVector:
 		return sqlBlob
+	case change.TypeUnknown:
 	}
 	return sqlOther
 }
