@@ -72,7 +72,7 @@ func TestS4TruncateAtEveryMoment(t *testing.T) {
 			tail.Check("t")
 			// Behind Stored the next chunk may be read already, and then none is behind
 			// the TRUNCATE.
-			if mo.name != "Sending" && mo.name != "Delivered" && generations(m, "t") < 2 {
+			if mo.name != "Sending" && mo.name != "Delivered" && generations(m) < 2 {
 				t.Error("chunks on both sides of a TRUNCATE, and no new generation")
 			}
 		})
@@ -91,7 +91,7 @@ func TestS4TruncateBesideTheSnapshot(t *testing.T) {
 		m.Exec("TRUNCATE TABLE t", "INSERT INTO t (id, v) VALUES (5, 'after')")
 		tail := m.Tail(m.Settle())
 		tail.Check("t")
-		if n := generations(m, "t"); n != 1 {
+		if n := generations(m); n != 1 {
 			t.Errorf("%d generations for a TRUNCATE behind the snapshot", n)
 		}
 	})
@@ -160,7 +160,7 @@ func TestS4AlterAtEveryMoment(t *testing.T) {
 	}
 	tail := m.Tail(m.Settle())
 	tail.Check("t")
-	if n := generations(m, "t"); n != 1 {
+	if n := generations(m); n != 1 {
 		t.Errorf("%d generations for columns that were added", n)
 	}
 }

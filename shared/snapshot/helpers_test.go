@@ -184,10 +184,10 @@ func keepsUp(m *apptest.Migration, tail *apptest.Tail) bool {
 	return true
 }
 
-// generations counts how often a table was planned.
-func generations(m *apptest.Migration, table string) int64 {
+// generations counts how often table t was planned.
+func generations(m *apptest.Migration) int64 {
 	m.T.Helper()
-	g, err := snapshot.LatestGeneration(m.T.Context(), m.State(), change.TableName{Database: m.Database, Name: table})
+	g, err := snapshot.LatestGeneration(m.T.Context(), m.State(), change.TableName{Database: m.Database, Name: "t"})
 	m.Must(err)
 	if g == nil {
 		return 0

@@ -136,7 +136,7 @@ func TestS4DeleteBetweenGenerations(t *testing.T) {
 			at(m, "UPDATE t SET v = 'third' WHERE id < 400")
 			tail = m.Tail(m.Settle())
 			report := tail.Check("t")
-			if n := generations(m, "t"); n != 2 {
+			if n := generations(m); n != 2 {
 				t.Errorf("%d generations, want 2", n)
 			}
 			t.Logf("%d removed, %d dropped", report.Removed, report.Dropped)
@@ -165,7 +165,7 @@ func TestS4AgainTwice(t *testing.T) {
 	m.Plan(out.Again...)
 	m.Plan(out.Again...)
 	m.Plan()
-	if n := generations(m, "t"); n != 2 {
+	if n := generations(m); n != 2 {
 		t.Fatalf("%d generations, want 2", n)
 	}
 	m.Snapshot()
@@ -174,7 +174,7 @@ func TestS4AgainTwice(t *testing.T) {
 	tail.Check("t")
 	tail.Stop()
 	m.Plan()
-	if n := generations(m, "t"); n != 2 {
+	if n := generations(m); n != 2 {
 		t.Errorf("planning behind a tail made %d generations", n)
 	}
 	m.Tail(0).Check("t")

@@ -164,14 +164,7 @@ func (w *Worker) readWhole(ctx context.Context, gen *Generation, name string) (*
 		return nil, nil, err
 	}
 	if gen.Mode == Loose {
-		e, err := v.conn.LogEnd(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		if h.Upper, err = v.kept.Until(ctx, e); err != nil {
-			return nil, nil, err
-		}
-		if err := v.verdict(gen); err != nil {
+		if h.Upper, err = v.upper(ctx, gen); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -181,6 +174,19 @@ func (w *Worker) readWhole(ctx context.Context, gen *Generation, name string) (*
 	}
 	body, err := manifest.finish(h)
 	return &stored{gen: gen, header: h, objects: [][]byte{body}, spill: h.Parts}, body, err
+}
+
+// upper is a set that holds all a SELECT without a consistent view may have seen.
+func (v *view) upper(ctx context.Context, gen *Generation) (change.GTIDSet, error) {
+	e, err := v.conn.LogEnd(ctx)
+	if err != nil {
+		return change.GTIDSet{}, err
+	}
+	set, err := v.kept.Until(ctx, e)
+	if err != nil {
+		return change.GTIDSet{}, err
+	}
+	return set, v.verdict(gen)
 }
 
 func (w *Worker) header(gen *Generation, v *view, chunk string) Header {
