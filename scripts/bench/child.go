@@ -193,7 +193,7 @@ func childSend(ctx context.Context, c setting) (report, error) {
 	if err != nil {
 		return report{}, err
 	}
-	defer client.Close() //nolint:errcheck // it is over
+	defer client.Close()
 	begun := time.Now()
 	err = sendBare(ctx, client, c, 64)
 	return report{Seconds: time.Since(begun).Seconds(), Messages: c.Messages}, err

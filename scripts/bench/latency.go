@@ -82,7 +82,7 @@ func (s *stage) bareLatency(ctx context.Context, n int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer client.Close() //nolint:errcheck // it is over
+	defer client.Close()
 	c := s.conf
 	c.Messages, c.BodyBytes = 1, 1000
 	var took []time.Duration

@@ -28,7 +28,6 @@ func main() {
 	asJSON := flag.Bool("json", false, "print the figures as JSON")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var err error
 	if *child != "" {
 		fc.LimitMemory()
@@ -36,6 +35,7 @@ func main() {
 	} else {
 		err = bench(ctx, *rows, *transactions, *asJSON)
 	}
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

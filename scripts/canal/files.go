@@ -82,7 +82,7 @@ func fetch(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }() // in the cache; the next fetch makes its own
 	pom, err := files.ReadFile("pom.xml")
 	if err != nil {
 		return "", err

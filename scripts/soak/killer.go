@@ -170,7 +170,8 @@ func (m *migration) awaitChunk(ctx context.Context) error {
 func (m *migration) killAll(ctx context.Context, r *rand.Rand, n int) error {
 	epoch := int64(0)
 	for i := range n {
-		wait, phase := time.Duration(0), ""
+		var wait time.Duration
+		phase := ""
 		switch early := i == 0 || i < n-1 && r.IntN(6) == 0; {
 		case early && epoch == 0:
 			if err := m.await(ctx, "snapshot"); err != nil {

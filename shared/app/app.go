@@ -216,7 +216,7 @@ func (a *App) queues(j *job) func(ctx context.Context, topic string) ([]string, 
 		if err != nil {
 			return nil, err
 		}
-		defer client.Close() //nolint:errcheck // it only asked
+		defer client.Close()
 		return client.Queues(ctx, topic)
 	}
 }

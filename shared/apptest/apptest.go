@@ -183,8 +183,8 @@ func (s mortalSink) Send(ctx context.Context, m *rocketmq.Message) error {
 	return s.s.Send(ctx, m)
 }
 
-// Plan, Snapshot and Settle run a step in a process of its own and end the test
-// if it fails.
+// Plan runs the step in a process of its own and ends the test if it fails, as
+// do Snapshot and Settle.
 func (m *Migration) Plan(again ...string) app.PlanOutput {
 	m.T.Helper()
 	out, err := m.Process().Plan(m.T.Context(), app.PlanInput{Task: m.Name, Again: again})

@@ -13,14 +13,12 @@ import (
 	"slipway/shared/checker"
 )
 
-func text(s string) *string { return &s }
-
 // shop is a small sound topic: snapshot with a retry, changes, a key change
 // over two lanes, a truncated table, a crash with its replay.
 func shop() *model {
 	m := newModel("items", "orders")
 	for id := range 12 {
-		m.tables["items"][id] = row{id, "item", text("é\"\n")}
+		m.tables["items"][id] = row{id, "item", new("é\"\n")}
 	}
 	m.snapshot("items", 0, 0)
 	m.retry()
@@ -28,7 +26,7 @@ func shop() *model {
 	for id := range 6 {
 		was := m.tables["items"][id]
 		m.change(tx, "items", "UPDATE", was, row{id, "changed", nil})
-		m.change(tx, "orders", "INSERT", row{}, row{id, "new", text("")})
+		m.change(tx, "orders", "INSERT", row{}, row{id, "new", new("")})
 	}
 	m.flush(2)
 	tx = m.begin()
@@ -57,19 +55,14 @@ func TestD6FoldOfASoundTopic(t *testing.T) {
 	}
 }
 
-// find gives the index of the nth message that is so.
-func find(t *testing.T, messages []checker.Message, nth int, so func(p map[string]string) bool) int {
+// find gives the index of the first message that is so.
+func find(t *testing.T, messages []checker.Message, so func(p map[string]string) bool) int {
 	t.Helper()
-	for i, m := range messages {
-		if so(m.Properties) {
-			if nth == 0 {
-				return i
-			}
-			nth--
-		}
+	i := slices.IndexFunc(messages, func(m checker.Message) bool { return so(m.Properties) })
+	if i < 0 {
+		t.Fatal("no such message in the model")
 	}
-	t.Fatal("no such message in the model")
-	return 0
+	return i
 }
 
 func fresh(op string) func(map[string]string) bool {
@@ -82,13 +75,13 @@ func TestEachFaultIsReported(t *testing.T) {
 	t.Parallel()
 	set := func(name, value string) func(*testing.T, []checker.Message) []checker.Message {
 		return func(t *testing.T, ms []checker.Message) []checker.Message {
-			ms[find(t, ms, 0, fresh("UPDATE"))].Properties[name] = value
+			ms[find(t, ms, fresh("UPDATE"))].Properties[name] = value
 			return ms
 		}
 	}
 	replace := func(old, new string) func(*testing.T, []checker.Message) []checker.Message {
 		return func(t *testing.T, ms []checker.Message) []checker.Message {
-			i := find(t, ms, 0, fresh("UPDATE"))
+			i := find(t, ms, fresh("UPDATE"))
 			body := bytes.Replace(ms[i].Body, []byte(old), []byte(new), 1)
 			if bytes.Equal(body, ms[i].Body) {
 				t.Fatalf("%q is not in %s", old, body)
@@ -115,7 +108,7 @@ func TestEachFaultIsReported(t *testing.T) {
 		{"D3 ordinal that is none", checker.RuleID, set("id", server+":1/shop.items/x*2")},
 		{"D3 id of a full message", checker.RuleID, set("id", "shop.items/0/0/1*2")},
 		{"D2 seq used before", checker.RuleOrder, func(t *testing.T, ms []checker.Message) []checker.Message {
-			i := find(t, ms, 0, fresh("DELETE"))
+			i := find(t, ms, fresh("DELETE"))
 			ms[i].Properties["seq"], ms[i].Properties["lastSeq"] = "1", "1"
 			return ms
 		}},
@@ -126,41 +119,41 @@ func TestEachFaultIsReported(t *testing.T) {
 		{"a value corrupted", checker.RuleChain, replace(`"name":"changed"`, `"name":"chanqed"`)},
 		{"an old value corrupted", checker.RuleChain, replace(`"name":"item"`, `"name":"itm"`)},
 		{"D1 a lane in two queues", checker.RuleLane, func(t *testing.T, ms []checker.Message) []checker.Message {
-			i := find(t, ms, 0, fresh("DELETE"))
+			i := find(t, ms, fresh("DELETE"))
 			ms[i].Queue = (ms[i].Queue + 1) % queues
 			return ms
 		}},
 		{"a lane with two groups", checker.RuleLane, func(t *testing.T, ms []checker.Message) []checker.Message {
-			ms[find(t, ms, 0, fresh("DELETE"))].Properties["__SHARDINGKEY"] = "other"
+			ms[find(t, ms, fresh("DELETE"))].Properties["__SHARDINGKEY"] = "other"
 			return ms
 		}},
 		{"T2 a message lost", checker.RuleChain, func(t *testing.T, ms []checker.Message) []checker.Message {
-			i := find(t, ms, 0, fresh("UPDATE"))
+			i := find(t, ms, fresh("UPDATE"))
 			return slices.Delete(ms, i, i+1)
 		}},
 		{"D4 a repetition without replay", checker.RuleRepeat, func(t *testing.T, ms []checker.Message) []checker.Message {
-			i := find(t, ms, 0, fresh("UPDATE"))
+			i := find(t, ms, fresh("UPDATE"))
 			return slices.Insert(ms, i+1, ms[i])
 		}},
 		{"S3 a snapshot repetition without replay", checker.RuleRepeat, func(t *testing.T, ms []checker.Message) []checker.Message {
-			i := find(t, ms, 0, func(p map[string]string) bool { return p["phase"] == "full" && p["replay"] != "" })
+			i := find(t, ms, func(p map[string]string) bool { return p["phase"] == "full" && p["replay"] != "" })
 			delete(ms[i].Properties, "replay")
 			return ms
 		}},
 		{"S3 a snapshot copy that differs", checker.RuleCopy, func(t *testing.T, ms []checker.Message) []checker.Message {
-			i := find(t, ms, 0, func(p map[string]string) bool { return p["phase"] == "full" && p["replay"] != "" })
+			i := find(t, ms, func(p map[string]string) bool { return p["phase"] == "full" && p["replay"] != "" })
 			ms[i].Body = bytes.Replace(ms[i].Body, []byte(`"item"`), []byte(`"itex"`), 1)
 			return ms
 		}},
 		{"D2 a replayed copy that differs", checker.RuleCopy, func(t *testing.T, ms []checker.Message) []checker.Message {
-			i := find(t, ms, 0, func(p map[string]string) bool {
+			i := find(t, ms, func(p map[string]string) bool {
 				return p["phase"] == "incremental" && p["replay"] != "" && p["table"] == "orders"
 			})
 			ms[i].Body = bytes.Replace(ms[i].Body, []byte(`"new"`), []byte(`"neu"`), 1)
 			return ms
 		}},
 		{"D4 two messages of a lane swapped", checker.RuleOrder, func(t *testing.T, ms []checker.Message) []checker.Message {
-			i := find(t, ms, 0, fresh("UPDATE"))
+			i := find(t, ms, fresh("UPDATE"))
 			for j := i + 1; j < len(ms); j++ {
 				if ms[j].Properties["lane"] == ms[i].Properties["lane"] {
 					ms[i], ms[j] = ms[j], ms[i]
@@ -171,11 +164,11 @@ func TestEachFaultIsReported(t *testing.T) {
 			return nil
 		}},
 		{"S4 a TRUNCATE lost", checker.RuleChain, func(t *testing.T, ms []checker.Message) []checker.Message {
-			i := find(t, ms, 0, fresh("DDL"))
+			i := find(t, ms, fresh("DDL"))
 			return slices.Delete(ms, i, i+1)
 		}},
 		{"a DDL with rows", checker.RuleBody, func(t *testing.T, ms []checker.Message) []checker.Message {
-			i := find(t, ms, 0, fresh("DDL"))
+			i := find(t, ms, fresh("DDL"))
 			ms[i].Body = bytes.Replace(ms[i].Body, []byte(`"data":null`), []byte(`"data":[{"id":"1"}]`), 1)
 			return ms
 		}},
@@ -201,7 +194,7 @@ func TestEachFaultIsReported(t *testing.T) {
 func TestC2LateMessageIsTolerated(t *testing.T) {
 	t.Parallel()
 	m := shop()
-	i := find(t, m.messages, 0, fresh("UPDATE"))
+	i := find(t, m.messages, fresh("UPDATE"))
 	m.store(m.messages[i])
 	if _, r := check(checker.Options{}, m.messages); r.OK() || r.Late != 1 {
 		t.Errorf("a late message must be a violation by default:\n%s", r.String())
@@ -240,7 +233,7 @@ func TestS4GenerationsAndTheirReset(t *testing.T) {
 	m.flush(1)
 	mustBeClean(t, m, checker.Options{})
 
-	i := find(t, m.messages, 0, func(p map[string]string) bool { return p["reset"] != "" })
+	i := find(t, m.messages, func(p map[string]string) bool { return p["reset"] != "" })
 	without := renumber(slices.Delete(slices.Clone(m.messages), i, i+1))
 	if c, r := check(checker.Options{}, without); m.folded(c) == "" && r.OK() {
 		t.Error("a lost reset must show")

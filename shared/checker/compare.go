@@ -99,7 +99,7 @@ func (c *Checker) compareTable(ctx context.Context, conn *sql.Conn, at Table) er
 	if err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	count := TableCount{Table: at.String(), Topic: int64(len(t.rows))}
 	m := matcher{c: c, t: t, columns: columns, names: names, count: &count, used: map[string]int{}}
 	values := make([]sql.RawBytes, len(columns))
@@ -132,7 +132,7 @@ func (c *Checker) primeKey(ctx context.Context, conn *sql.Conn, at Table, t *tab
 	if err != nil {
 		return fmt.Errorf("read the primary key: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	var key []string
 	for rows.Next() {
 		var name string
@@ -151,7 +151,7 @@ func sourceColumns(ctx context.Context, conn *sql.Conn, t Table) ([]sourceColumn
 	if err != nil {
 		return nil, fmt.Errorf("read columns: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	var columns []sourceColumn
 	for rows.Next() {
 		var name, dataType string

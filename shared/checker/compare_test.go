@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,7 +79,7 @@ func allTypes(t *testing.T, db *sql.DB, database string) checker.Message {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test's connection
+	defer conn.Close()
 	for _, s := range []string{
 		"SET time_zone = '+00:00', sql_mode = ''", "SET NAMES utf8mb4", "USE " + database,
 		"CREATE TABLE types (" + strings.Join(defs, ", ") + ")",
@@ -185,10 +186,7 @@ func (m *model) storeAt(t *testing.T, db *sql.DB, database string) []checker.Tab
 // in moves a model's messages to another database name.
 func in(database string, messages []checker.Message) []checker.Message {
 	for i, m := range messages {
-		p := map[string]string{}
-		for k, v := range m.Properties {
-			p[k] = v
-		}
+		p := maps.Clone(m.Properties)
 		p["database"] = database
 		p["id"] = strings.ReplaceAll(p["id"], "shop.", database+".")
 		messages[i].Properties = p
@@ -263,7 +261,7 @@ func TestRunReportsFaultsOfTheTopic(t *testing.T) {
 			t.Parallel()
 			nameServer, topic := newTopic(t)
 			ms := in(database, shop().messages)
-			i := find(t, ms, 0, fresh("UPDATE"))
+			i := find(t, ms, fresh("UPDATE"))
 			want := ms[i]
 			send(t, nameServer, topic, tt.do(ms, i))
 			r, err := checker.Run(t.Context(), checker.Config{NameServer: nameServer, Topics: []string{topic}, DB: db, Tables: tables, Seeds: []uint64{}})

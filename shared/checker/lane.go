@@ -147,7 +147,7 @@ func (s *streams) seeIncremental(c *change, l *lane, id uint64, was place, v *ve
 		s.seeNew(c, l, id, v)
 		return
 	}
-	at, found := l.locate(c, id, was, v.known)
+	at, found := l.locate(c, was, v.known)
 	switch {
 	case found:
 		v.copied = true
@@ -212,7 +212,7 @@ func (l *lane) checkOrdinal(c *change, v *verdict) {
 // locate finds the row of the history a copy starts at. Its id tells if the
 // copy starts where a message did; else its seq tells between which rows, and
 // the rows' contents decide.
-func (l *lane) locate(c *change, id uint64, was place, known bool) (int, bool) {
+func (l *lane) locate(c *change, was place, known bool) (int, bool) {
 	if known {
 		return was.row, was.lane == l && !was.full && l.matches(c, was.row)
 	}

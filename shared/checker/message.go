@@ -4,6 +4,7 @@ package checker
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -101,12 +102,7 @@ func (r *propertyReader) text(name string) string {
 
 func (r *propertyReader) oneOf(name string, allowed ...string) string {
 	v := r.text(name)
-	for _, a := range allowed {
-		if v == a {
-			return v
-		}
-	}
-	if v != "" {
+	if v != "" && !slices.Contains(allowed, v) {
 		r.fail("property %s is %q, not one of %v", name, v, allowed)
 	}
 	return v

@@ -55,7 +55,7 @@ func newTopic(t testing.TB) (nameServer, topic string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.Close() //nolint:errcheck // a test's client
+	defer a.Close()
 	err = a.CreateTopic(t.Context(), admin.WithTopicCreate(topic), admin.WithBrokerAddrCreate(servertest.Variable(t, "SLIPWAY_TEST_ROCKETMQ_BROKER")),
 		admin.WithReadQueueNums(queues), admin.WithWriteQueueNums(queues))
 	if err != nil {
@@ -98,7 +98,7 @@ func waitForRoute(t testing.TB, nameServer, topic string) *primitive.MessageQueu
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.Close() //nolint:errcheck // a test's client
+	defer a.Close()
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestStreamReadsEveryQueueFromItsStart(t *testing.T) {
 	big := m.messages[0] // of a body that takes a pull of its own
 	big.Properties = maps.Clone(big.Properties)
 	big.Properties["replay"] = "true"
-	sent := append(m.messages, big)
+	sent := append(slices.Clone(m.messages), big)
 	send(t, nameServer, topic, sent)
 
 	got, err := checker.Read(t.Context(), nameServer, []string{topic})

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -129,8 +130,8 @@ func newest(ctx context.Context, chain *state.Chain, limit int) ([]state.Checkpo
 		}
 	}
 	list := []state.Checkpoint{}
-	for i := len(numbers) - 1; i >= 0; i-- {
-		cp, err := chain.Get(ctx, numbers[i])
+	for _, n := range slices.Backward(numbers) {
+		cp, err := chain.Get(ctx, n)
 		if errors.Is(err, state.ErrNotFound) {
 			continue
 		}

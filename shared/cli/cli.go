@@ -12,6 +12,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,10 +111,8 @@ func (c *console) flags() []cli.Flag {
 
 func oneOf(words ...string) func(string) error {
 	return func(s string) error {
-		for _, w := range words {
-			if s == w {
-				return nil
-			}
+		if slices.Contains(words, s) {
+			return nil
 		}
 		return fault.New(fault.Config, "", "expected one of %s, got %q", strings.Join(words, ", "), s)
 	}

@@ -85,7 +85,7 @@ func TestDocumentedExamplesParse(t *testing.T) {
 		args := strings.Fields(m)
 		tree := cli.Tree()
 		each(tree, "slipway", func(_ string, cmd *ucli.Command) {
-			cmd.Action = func(_ context.Context, cmd *ucli.Command) error { return nil }
+			cmd.Action = func(context.Context, *ucli.Command) error { return nil }
 		})
 		if err := tree.Run(t.Context(), args); err != nil {
 			t.Errorf("%s: %v", m, err)

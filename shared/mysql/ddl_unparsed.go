@@ -58,7 +58,7 @@ func tableStatement(sql, database string) Parsed {
 	if len(tokens) < 3 || !strings.EqualFold(tokens[1], "TABLE") {
 		return Parsed{Class: ClassUnknown}
 	}
-	typ := change.DDLType("")
+	var typ change.DDLType
 	switch strings.ToUpper(tokens[0]) {
 	case "CREATE":
 		typ = change.DDLCreate

@@ -101,7 +101,7 @@ func (r *Reader) Run(ctx context.Context, h func(Event) error) error {
 		case r.failure != nil:
 			return r.failure
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the caller ended it; what the connection says of that is no news
 		case !fault.Retryable(err), r.cfg.Volatile && r.tx.handed > 0:
 			return err
 		}

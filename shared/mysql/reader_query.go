@@ -109,7 +109,7 @@ func sessionOf(vars []byte) statementSession {
 	var s statementSession
 	for i := 0; i < len(vars); {
 		value := vars[i+1:]
-		size := 0
+		var size int
 		switch vars[i] {
 		case 0: // flags
 			size = 4

@@ -4,6 +4,7 @@ package mysql
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
@@ -30,9 +31,7 @@ func newMapColumns(e *replication.TableMapEvent) mapColumns {
 	m.collate(isText, e.DefaultCharset, e.ColumnCharset)
 	m.collate(hasLabels, e.EnumSetDefaultCharset, e.EnumSetColumnCharset)
 	for _, of := range []map[int][]string{e.EnumStrValueMap(), e.SetStrValueMap()} {
-		for i, labels := range of {
-			m.labels[i] = labels
-		}
+		maps.Copy(m.labels, of)
 	}
 	return m
 }

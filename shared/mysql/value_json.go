@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -51,7 +52,7 @@ func appendJSONValue(dst []byte, typ byte, data []byte, depth int) ([]byte, erro
 	case jsonSmallObject, jsonLargeObject, jsonSmallArray, jsonLargeArray:
 		return appendJSONContainer(dst, typ, data, depth)
 	case jsonString:
-		s, _, err := jsonLengthPrefixed(data)
+		s, err := jsonLengthPrefixed(data)
 		if err != nil {
 			return dst, err
 		}
@@ -215,9 +216,9 @@ func appendJSONContainer(dst []byte, typ byte, data []byte, depth int) ([]byte, 
 	return append(dst, closing), nil
 }
 
-// jsonLengthPrefixed splits off what a variable-length size (7 bits per byte,
-// low first) stands before.
-func jsonLengthPrefixed(data []byte) (value, rest []byte, err error) {
+// jsonLengthPrefixed is what a variable-length size (7 bits per byte, low first)
+// stands before.
+func jsonLengthPrefixed(data []byte) ([]byte, error) {
 	n := 0
 	for i := range min(5, len(data)) {
 		n |= int(data[i]&0x7f) << (7 * i)
@@ -226,10 +227,10 @@ func jsonLengthPrefixed(data []byte) (value, rest []byte, err error) {
 			if n > len(data) {
 				break
 			}
-			return data[:n], data[n:], nil
+			return data[:n], nil
 		}
 	}
-	return nil, nil, errJSONTruncated
+	return nil, errJSONTruncated
 }
 
 func appendJSONString(dst, s []byte) []byte {
@@ -276,14 +277,11 @@ func appendJSONDouble(dst []byte, f float64) []byte {
 		}
 	}
 	point := exp + 1 // of the digits, where the decimal point stands
-	switch {
-	case f == 0 || (point >= -14 && (point <= 15 || digits > point)):
+	if f == 0 || (point >= -14 && (point <= 15 || digits > point)) {
 		from := len(dst)
 		dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
-		for _, c := range dst[from:] {
-			if c == '.' {
-				return dst
-			}
+		if slices.Contains(dst[from:], '.') {
+			return dst
 		}
 		return append(dst, ".0"...)
 	}

@@ -24,7 +24,7 @@ func appendJSONOpaque(dst, data []byte) ([]byte, error) {
 	if len(data) < 1 {
 		return dst, errJSONTruncated
 	}
-	value, _, err := jsonLengthPrefixed(data[1:])
+	value, err := jsonLengthPrefixed(data[1:])
 	if err != nil {
 		return dst, err
 	}

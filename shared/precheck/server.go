@@ -5,6 +5,7 @@ package precheck
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -167,7 +168,7 @@ func checkXA(ctx context.Context, s *session) ([]Finding, error) {
 	}
 	var findings []Finding
 	for _, x := range later {
-		if !containsXA(first, x) {
+		if !slices.Contains(first, x) {
 			continue
 		}
 		findings = append(findings, failed("XA ROLLBACK "+x.sql()+";",
@@ -180,15 +181,6 @@ func checkXA(ctx context.Context, s *session) ([]Finding, error) {
 type xa struct {
 	format, globalLen int
 	data              string // hex
-}
-
-func containsXA(all []xa, x xa) bool {
-	for _, o := range all {
-		if o == x {
-			return true
-		}
-	}
-	return false
 }
 
 // sql is the xid as XA COMMIT and XA ROLLBACK take it.

@@ -75,8 +75,8 @@ func TestDialNamesAMissingTopic(t *testing.T) {
 	t.Parallel()
 	start := time.Now()
 	_, err := rocketmq.Dial(t.Context(), rocketmq.Config{Endpoint: broker(t).grpc, Topics: []string{"nobody-made-this"}})
-	e := refusedFor(t, err, rocketmq.ReasonNoTopic)
-	if e.Topic != "nobody-made-this" || !e.Retryable() || !strings.Contains(err.Error(), "updateTopic") {
+	refusedFor(t, err, rocketmq.ReasonNoTopic)
+	if e, ok := errors.AsType[*rocketmq.RefusedError](err); !ok || e.Topic != "nobody-made-this" || !e.Retryable() || !strings.Contains(err.Error(), "updateTopic") {
 		t.Errorf("Dial = %v, want a retryable refusal that names the topic and its remedy", err)
 	}
 	if took := time.Since(start); took > 5*time.Second {
@@ -191,7 +191,8 @@ func TestNormalTopicIsAMessageTypeMismatch(t *testing.T) {
 	topic := newTopic(t, "NORMAL", 1)
 	client := dial(t, rocketmq.Config{Endpoint: broker(t).grpc, Topics: []string{topic}})
 	err := client.Send(t.Context(), message(topic, "lane-1", "1"))
-	if refusedFor(t, err, rocketmq.ReasonMessageType).Retryable() || !strings.Contains(err.Error(), "message.type=FIFO") {
+	refusedFor(t, err, rocketmq.ReasonMessageType)
+	if rocketmq.Retryable(err) || !strings.Contains(err.Error(), "message.type=FIFO") {
 		t.Errorf("Send = %v, want a permanent refusal with the remedy", err)
 	}
 }

@@ -21,7 +21,7 @@ func message(topic, group, id string) *rocketmq.Message {
 }
 
 // refusedFor fails the test unless err is a refusal for that reason.
-func refusedFor(t testing.TB, err error, want rocketmq.Reason) *rocketmq.RefusedError {
+func refusedFor(t testing.TB, err error, want rocketmq.Reason) {
 	t.Helper()
 	e, ok := errors.AsType[*rocketmq.RefusedError](err)
 	if !ok {
@@ -33,7 +33,6 @@ func refusedFor(t testing.TB, err error, want rocketmq.Reason) *rocketmq.Refused
 	if e.Reason != want {
 		t.Errorf("refused: %v, want %s", err, want)
 	}
-	return e
 }
 
 // properties makes n of them with names and values of size bytes together.

@@ -79,7 +79,7 @@ func TestNoLogFiles(t *testing.T) {
 	endpoint := broker(t).grpc
 	dir := t.TempDir()
 	if inChild(t, dir) {
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 			if path != dir {
 				t.Errorf("the process left %s", path)
 			}

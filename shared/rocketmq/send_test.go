@@ -235,7 +235,8 @@ func TestSendRefusesWhatCannotBeStored(t *testing.T) {
 			m := message(topic, "lane-1", "x")
 			tc.change(m)
 			err := client.Send(t.Context(), m)
-			if refusedFor(t, err, tc.reason).Retryable() {
+			refusedFor(t, err, tc.reason)
+			if rocketmq.Retryable(err) {
 				t.Errorf("%v is retryable", err)
 			}
 		})

@@ -68,7 +68,7 @@ func Eventually(t testing.TB, what string, timeout time.Duration, ok func() bool
 // privateDir makes a folder for a server; it goes with the test. SLIPWAY_TEST_KEEP=1 keeps it, for its logs, when the test failed.
 func privateDir(t testing.TB, what string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "slipway-"+what+"-")
+	dir, err := os.MkdirTemp("", "slipway-"+what+"-") //nolint:usetesting // it may outlive the test, and a socket's path must be short
 	if err != nil {
 		t.Fatal(err)
 	}

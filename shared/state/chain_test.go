@@ -116,11 +116,10 @@ func chainFault(ctx context.Context, s state.Store, name string) error {
 	return nil
 }
 
-func advance(rows int64) func(*state.Checkpoint) {
-	return func(c *state.Checkpoint) {
-		c.Committed.Seq += rows
-		c.Reserved.Seq = max(c.Reserved.Seq, c.Committed.Seq+10)
-	}
+// advance is the change that commits one more row.
+func advance(c *state.Checkpoint) {
+	c.Committed.Seq++
+	c.Reserved.Seq = max(c.Reserved.Seq, c.Committed.Seq+10)
 }
 
 func TestFirstIsIdempotent(t *testing.T) {
@@ -219,7 +218,7 @@ func TestC3TipIsFoundWhateverTheHint(t *testing.T) {
 			w.first()
 			l := w.takeOver(w.chain(), "me")
 			for range 7 {
-				_, err := l.Commit(t.Context(), advance(1))
+				_, err := l.Commit(t.Context(), advance)
 				must(t, err)
 			}
 			must(t, w.mem.Delete(t.Context(), w.task.Status()))
@@ -239,7 +238,7 @@ func TestC3TipIsFoundPastTheList(t *testing.T) {
 	w.first()
 	l := w.takeOver(w.chain(), "me")
 	for range 7 {
-		_, err := l.Commit(t.Context(), advance(1))
+		_, err := l.Commit(t.Context(), advance)
 		must(t, err)
 	}
 	must(t, w.mem.Delete(t.Context(), w.task.Status()))

@@ -90,7 +90,7 @@ func (f *fight) intN(n int) int {
 }
 
 // decide delays every request a little and, at times, does worse.
-func (f *fight) decide(op statetest.Op, _ string) statetest.Outcome {
+func (f *fight) decide(statetest.Op, string) statetest.Outcome {
 	wait(time.Duration(f.intN(50)) * time.Millisecond)
 	if f.intN(100) >= f.trouble {
 		return statetest.OK
@@ -136,7 +136,7 @@ func (f *fight) contend(owner string) {
 		wait(time.Duration(f.intN(5000)) * time.Millisecond)
 		return
 	}
-	f.record(l.Last(), nil)
+	f.store(l.Last())
 	f.mu.Lock()
 	f.leases++
 	f.mu.Unlock()
@@ -146,7 +146,9 @@ func (f *fight) contend(owner string) {
 			return // killed
 		case 1: // nothing in flight, nothing ambiguous, then gone
 			wait(state.DefaultSendTimeout + state.DefaultAmbiguousWait)
-			f.record(l.Release(f.ctx, nil))
+			if c, err := l.Release(f.ctx, nil); err == nil {
+				f.store(c)
+			}
 			return
 		case 2:
 			f.freeze(clock)
@@ -159,7 +161,9 @@ func (f *fight) contend(owner string) {
 		if l.Due() > 0 && f.intN(3) > 0 {
 			continue
 		}
-		if err := f.record(l.Commit(f.ctx, advance(1))); err != nil && f.intN(2) == 0 {
+		if c, err := l.Commit(f.ctx, advance); err == nil {
+			f.store(c)
+		} else if f.intN(2) == 0 {
 			return
 		}
 		f.send(l)
@@ -185,13 +189,10 @@ func (f *fight) send(l *state.Lease) {
 	f.sends = append(f.sends, send{l.Owner(), now, now.Add(state.DefaultSendTimeout + state.DefaultAmbiguousWait)})
 }
 
-func (f *fight) record(c state.Checkpoint, err error) error {
-	if err == nil {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.stored = append(f.stored, c)
-	}
-	return err
+func (f *fight) store(c state.Checkpoint) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stored = append(f.stored, c)
 }
 
 // overlap finds a send that begins while another owner's may still be stored.
@@ -215,7 +216,7 @@ func (f *fight) missing() error {
 	for _, want := range f.stored {
 		got, err := f.w.chain().Get(context.Background(), want.N)
 		if err != nil || got.Owner != want.Owner || got.Committed.Seq != want.Committed.Seq {
-			return fmt.Errorf("number %d was reported stored by %s; the chain has %s (%v)", want.N, want.Owner, got.Owner, err)
+			return fmt.Errorf("number %d was reported stored by %s; the chain has %s (%w)", want.N, want.Owner, got.Owner, err)
 		}
 	}
 	return nil

@@ -93,7 +93,7 @@ func (l *life) run() {
 	// Requests held up so far land now, and the rest at the end.
 	l.land()
 	l.again("release", func() error {
-		c, err := a.Release(l.w.Context(), advance(1))
+		c, err := a.Release(l.w.Context(), advance)
 		if errors.Is(err, state.ErrFenced) {
 			l.w.Error("fenced, and nobody else was there")
 		}
@@ -144,7 +144,7 @@ func (l *life) takeOver() *state.Lease {
 func (l *life) commit(lease *state.Lease) *state.Lease {
 	l.w.Helper()
 	l.again("commit", func() error {
-		c, err := lease.Commit(l.w.Context(), advance(1))
+		c, err := lease.Commit(l.w.Context(), advance)
 		if errors.Is(err, state.ErrFenced) {
 			l.w.Error("fenced, and nobody else was there")
 		}

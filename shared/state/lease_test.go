@@ -120,7 +120,7 @@ func TestC2LatePutIsNoExtension(t *testing.T) {
 			}
 			return statetest.OK
 		})
-		c, err := l.Commit(t.Context(), advance(1))
+		c, err := l.Commit(t.Context(), advance)
 		wantErr(t, "commit that ended after the lease", err, state.ErrLeaseLost)
 		if tip := w.tip(); tip.N != c.N || tip.Committed.Seq != 6 {
 			t.Errorf("tip is %d seq %d, want the late commit %d", tip.N, tip.Committed.Seq, c.N)
@@ -143,7 +143,7 @@ func TestC2FrozenProcessIsFenced(t *testing.T) {
 				w.first()
 				clock := newSkewedClock()
 				frozen := w.takeOver(state.NewChain(w.task, clock.now), "frozen")
-				_, err := frozen.Commit(t.Context(), advance(1))
+				_, err := frozen.Commit(t.Context(), advance)
 				must(t, err)
 				fresh := w.takeOver(w.chain(), "fresh")
 				if sees == "wall" {
@@ -152,7 +152,7 @@ func TestC2FrozenProcessIsFenced(t *testing.T) {
 					clock.wall.Store(-int64(time.Hour))
 				}
 				wantErr(t, "check after the freeze", frozen.Check(), state.ErrLeaseLost)
-				_, err = frozen.Commit(t.Context(), advance(1))
+				_, err = frozen.Commit(t.Context(), advance)
 				wantErr(t, "commit after the freeze", err, state.ErrFenced)
 				if !strings.Contains(err.Error(), "fresh") {
 					t.Errorf("%v doesn't name the new owner", err)

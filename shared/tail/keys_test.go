@@ -36,7 +36,7 @@ func TestS6KeysMove(t *testing.T) {
 	for _, msg := range messages(m) {
 		if msg.Properties["phase"] == "incremental" {
 			table := msg.Properties["table"]
-			id := strings.Split(msg.Properties["id"], "*")[0]
+			id, _, _ := strings.Cut(msg.Properties["id"], "*")
 			ids[table+" "+msg.Properties["op"]] = append(ids[table+" "+msg.Properties["op"]], id)
 		}
 	}

@@ -69,10 +69,12 @@ func TestS5XAIsDeliveredAtItsCommit(t *testing.T) {
 		t.Errorf("checkpoint %d names %v, and nothing is prepared", tip.N, tip.XA)
 	}
 	servertest.Eventually(t, "the deletion of ended XA transactions' rows", 10*time.Second, func() bool {
-		for range m.Store.List(t.Context(), m.Name+"/xa/", "") {
-			return false
+		left := 0
+		for _, err := range m.Store.List(t.Context(), m.Name+"/xa/", "") {
+			m.Must(err)
+			left++
 		}
-		return true
+		return left == 0
 	})
 
 	// A COMMIT whose PREPARE nobody knows of can't be delivered: that stops the

@@ -97,7 +97,7 @@ func TestDocumentationHasTheDefaults(t *testing.T) {
 
 // valueAt is the text of the value at path, "" when it isn't there.
 func valueAt(n *yaml.Node, path string) string {
-	for _, key := range strings.Split(path, ".") {
+	for key := range strings.SplitSeq(path, ".") {
 		key, inList := strings.CutSuffix(key, "[]")
 		i := slices.IndexFunc(n.Content, func(c *yaml.Node) bool { return c.Value == key })
 		if i < 0 {

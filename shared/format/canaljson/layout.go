@@ -3,6 +3,7 @@
 package canaljson
 
 import (
+	"slices"
 	"strconv"
 
 	"slipway/shared/change"
@@ -64,10 +65,9 @@ func newLayout(t *change.Table) *layout {
 	}
 
 	l.database = append(appendString([]byte(`],"database":`), t.Database), `,"es":`...)
-	l.mysqlType = append([]byte(`,"isDdl":false,"mysqlType":`), mysql...)
-	l.mysqlType = append(l.mysqlType, `},"old":`...)
+	l.mysqlType = slices.Concat([]byte(`,"isDdl":false,"mysqlType":`), mysql, []byte(`},"old":`))
 	l.pkNames = append(appendNames([]byte(`,"pkNames":`), t.PrimaryNames()), `,"sql":"","sqlType":`...)
-	l.sqlType = append(sql, '}')
+	l.sqlType = slices.Concat(sql, []byte{'}'})
 	l.table = append(appendString([]byte(`,"table":`), t.Name), `,"ts":`...)
 	return l
 }

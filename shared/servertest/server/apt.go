@@ -135,7 +135,7 @@ func mirrorOf(line string) string {
 	if !strings.HasPrefix(line, "deb ") && !strings.HasPrefix(line, "URIs:") {
 		return ""
 	}
-	for _, word := range strings.Fields(line) {
+	for word := range strings.FieldsSeq(line) {
 		word = strings.TrimSuffix(word, "/")
 		if strings.Contains(word, "://") && strings.HasSuffix(word, "/debian") {
 			return word
