@@ -1,6 +1,6 @@
 # What a developer does here. Go, Java and Maven are all it needs; servers and tools are fetched once, outside the tree.
 SERVICES = go run ./scripts/services
-GO_TOOL  = go tool -modfile=tools/
+LINT     = go tool -modfile=tools/golangci-lint.mod golangci-lint
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags=-s
 
 ROWS  ?= 200000
@@ -8,7 +8,7 @@ KILLS ?= 5
 SEED  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-short bench soak lint generate check services build deploy clean
+.PHONY: help demo test test-short bench soak lint fmt generate check services build deploy clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r t d; do printf '%-18s %s\n' "$$t" "$$d"; done
@@ -29,10 +29,11 @@ bench: ## measure snapshot and tail beside the bare limits of this machine
 soak: ## random work and kill -9, then compare every row: ROWS=, KILLS=, SEED=
 	$(SERVICES) run -- go run ./scripts/soak -rows $(ROWS) -kills $(KILLS) -seed $(SEED)
 
-lint: ## formatting, vet and staticcheck
-	@bad=$$($(GO_TOOL)gofumpt.mod gofumpt -l .); test -z "$$bad" || { echo "not formatted by gofumpt:"; echo "$$bad"; exit 1; }
-	go vet ./...
-	$(GO_TOOL)staticcheck.mod staticcheck ./...
+lint: ## format, mistakes, walls between rooms: what .golangci.yml asks for
+	$(LINT) run ./...
+
+fmt: ## write every file in the one format
+	$(LINT) fmt ./...
 
 generate: ## write generated files anew
 	go generate ./...
