@@ -117,8 +117,11 @@ type Header struct {
 	Definition *change.Table `json:"definition,omitempty"`
 	// Parts are the objects that hold the messages of a Whole or Loose table,
 	// when they aren't in this one.
-	Parts []string  `json:"parts,omitempty"`
-	Time  time.Time `json:"time"`
+	Parts []string `json:"parts,omitempty"`
+	// Messages is how many stand behind the header: it tells an object that was
+	// cut off from a shorter chunk.
+	Messages int       `json:"messages"`
+	Time     time.Time `json:"time"`
 }
 
 // Void is void.json: the generation must be read again (rule S4).

@@ -31,10 +31,12 @@ type envelope struct {
 
 // rowsWriter builds a .rows object in memory, compressed as it grows. How far
 // the chunk came is known only at the end, so the header is a zstd frame of its
-// own, put in front; a decoder reads both as one stream.
+// own, put in front; a decoder reads both as one stream. As a stream may end
+// between two frames, the header counts the messages.
 type rowsWriter struct {
-	buf bytes.Buffer
-	z   *zstd.Encoder
+	buf      bytes.Buffer
+	z        *zstd.Encoder
+	messages int
 }
 
 func newRowsWriter() (*rowsWriter, error) {
@@ -52,6 +54,7 @@ func (w *rowsWriter) add(m *rocketmq.Message) error {
 	if _, err := w.z.Write(append(line, '\n')); err != nil {
 		return err
 	}
+	w.messages++
 	_, err = w.z.Write(append(m.Body, '\n'))
 	return err
 }
@@ -60,6 +63,7 @@ func (w *rowsWriter) finish(h Header) ([]byte, error) {
 	if err := w.z.Close(); err != nil {
 		return nil, err
 	}
+	h.Messages = w.messages
 	line, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
@@ -72,6 +76,7 @@ type rowsReader struct {
 	z      *zstd.Decoder
 	in     *bufio.Reader
 	header Header
+	read   int // messages so far
 }
 
 func openRows(object []byte) (*rowsReader, error) {
@@ -82,7 +87,7 @@ func openRows(object []byte) (*rowsReader, error) {
 	r := &rowsReader{z: z, in: bufio.NewReaderSize(z, 64<<10)}
 	if err := r.line(&r.header); err != nil {
 		z.Close()
-		return nil, fmt.Errorf("read chunk header: %w", err)
+		return nil, fmt.Errorf("read chunk header: %w", noEOF(err))
 	}
 	return r, nil
 }
@@ -99,16 +104,25 @@ func (r *rowsReader) line(v any) error {
 func (r *rowsReader) next() (*rocketmq.Message, error) {
 	var e envelope
 	if err := r.line(&e); err != nil {
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && r.read == r.header.Messages {
 			return nil, io.EOF
 		}
-		return nil, fmt.Errorf("read chunk message: %w", err)
+		return nil, fmt.Errorf("read chunk message %d of %d: %w", r.read+1, r.header.Messages, noEOF(err))
 	}
 	body := make([]byte, e.Body+1)
 	if _, err := io.ReadFull(r.in, body); err != nil {
-		return nil, fmt.Errorf("read body of %s: %w", e.ID, err)
+		return nil, fmt.Errorf("read body of %s: %w", e.ID, noEOF(err))
 	}
+	r.read++
 	return &rocketmq.Message{Topic: e.Topic, Group: e.Group, ID: e.ID, Tag: e.Tag, Keys: e.Keys, Properties: e.Properties, Body: body[:e.Body]}, nil
+}
+
+// noEOF is err, but never the end that next's caller waits for.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 func (r *rowsReader) close() { r.z.Close() }
