@@ -41,13 +41,14 @@ type Config struct {
 // Conn is one session at the source. It is not safe for concurrent use.
 // Cancelling a call's context closes the session.
 type Conn struct {
-	c    *client.Conn
-	addr string
+	c      *client.Conn
+	addr   string
+	server Server
 }
 
 // Connect opens a session set up for reading rows exactly: UTC, no sql_mode,
 // text in its column's own charset (see value.go), no time limits. Errors are
-// classified SourceUnreachable.
+// classified SourceUnreachable, or Blocked around ErrUnsupported.
 func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -71,7 +72,11 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 		return nil, Classify(cfg.Addr, err)
 	}
 	conn := &Conn{c: c, addr: cfg.Addr}
-	for _, s := range sessionSetup(c.GetServerVersion()) {
+	if conn.server, err = ParseServer(c.GetServerVersion(), ""); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("source %s: %w", cfg.Addr, err)
+	}
+	for _, s := range conn.server.sessionSetup() {
 		if _, err := conn.Query(ctx, s); err != nil {
 			conn.Close()
 			return nil, fmt.Errorf("set up the session: %w", err)
@@ -80,30 +85,11 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	return conn, nil
 }
 
-// sessionSetup lists rule S9's session settings.
-func sessionSetup(version string) []string {
-	setup := []string{
-		"SET NAMES utf8mb4",
-		"SET character_set_results = NULL, time_zone = '+00:00', sql_mode = '', autocommit = 1",
-		"SET SESSION transaction_isolation = 'REPEATABLE-READ'",
-		"SET SESSION max_execution_time = 0, net_write_timeout = 3600, net_read_timeout = 3600, wait_timeout = 86400, group_concat_max_len = 1048576",
-	}
-	if !strings.HasPrefix(version, "5.") {
-		// Estimates decide into how many chunks a table is cut: fresh ones. A generated
-		// invisible primary key is in the binlog, so the catalog must show it; the
-		// executable comment keeps 8.0.29 and older from choking on that.
-		setup = append(setup, "SET SESSION information_schema_stats_expiry = 0",
-			"/*!80030 SET SESSION show_gipk_in_create_table_and_information_schema = ON */",
-		)
-	}
-	return setup
-}
-
 // Close ends the session.
 func (c *Conn) Close() { _ = c.c.Close() }
 
-// Version is the server's version text, "9.7.4-debian".
-func (c *Conn) Version() string { return c.c.GetServerVersion() }
+// Server is the server's version and what it can.
+func (c *Conn) Server() Server { return c.server }
 
 // Query runs one statement; with args it is prepared (binary protocol).
 func (c *Conn) Query(ctx context.Context, sql string, args ...any) (*gomysql.Result, error) {
@@ -225,10 +211,7 @@ func compareLogFiles(a, b string) int {
 // LogEnd is the binlog's end. What any view opened before the call can see
 // lies before it (rule S1).
 func (c *Conn) LogEnd(ctx context.Context) (LogPosition, error) {
-	r, err := c.Query(ctx, "SHOW BINARY LOG STATUS")
-	if me, ok := errors.AsType[*gomysql.MyError](err); ok && me.Code == gomysql.ER_PARSE_ERROR {
-		r, err = c.Query(ctx, "SHOW MASTER STATUS") // before 8.2
-	}
+	r, err := c.Query(ctx, c.server.LogStatus())
 	if err != nil {
 		return LogPosition{}, err
 	}

@@ -61,7 +61,7 @@ var (
 // forServer lets a test that has a VECTOR column run where there is none yet:
 // a VARBINARY takes its place and bytes.
 func forServer(c *mysql.Conn, sql string) string {
-	if !strings.HasPrefix(c.Version(), "8.") && !strings.HasPrefix(c.Version(), "5.") {
+	if !strings.HasPrefix(c.Server().Version, "8.") && !strings.HasPrefix(c.Server().Version, "5.") {
 		return sql
 	}
 	return vectorValue.ReplaceAllString(vectorType.ReplaceAllString(sql, "varbinary(12)"), "0x0000803f000000c00000003f")

@@ -136,10 +136,7 @@ func (s *session) binlogStatus(ctx context.Context) (*logFilter, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.Query(ctx, "SHOW BINARY LOG STATUS")
-	if mysql.ErrorCode(err) == errParse {
-		r, err = c.Query(ctx, "SHOW MASTER STATUS") // before 8.2
-	}
+	r, err := c.Query(ctx, c.Server().LogStatus())
 	switch {
 	case mysql.ErrorCode(err) == errSpecificDenied:
 		return nil, &missing{item: "CHECK_PRIV_REPLICATION_CLIENT", why: "the binlog's state shows only with REPLICATION CLIENT"}

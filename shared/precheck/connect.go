@@ -26,23 +26,18 @@ const (
 	errTooManySessions = 1040
 	errHostNotAllowed  = 1130
 	errHostBlocked     = 1129
-	errUnknownVariable = 1193
 	errSecureTransport = 3159
 	errAccountLocked   = 3118
 	errPasswordExpired = 1820
 )
-
-// tooOld tells that the login went well and then the server didn't know a
-// setting that every MySQL from 5.7.20 on has.
-func tooOld(err error) bool { return mysql.ErrorCode(err) == errUnknownVariable }
 
 func checkSource(ctx context.Context, s *session) ([]Finding, error) {
 	addr := s.task.Source.Hosts[0]
 	c, err := s.dialSource(ctx)
 	switch {
 	case err == nil:
-		return []Finding{success("%s answers as MySQL %s and takes the login of %s", addr, c.Version(), s.task.Source.User).about(addr)}, nil
-	case tooOld(err):
+		return []Finding{success("%s answers as MySQL %s and takes the login of %s", addr, c.Server().Version, s.task.Source.User).about(addr)}, nil
+	case errors.Is(err, mysql.ErrUnsupported):
 		return nil, nil // connected and logged in; CHECK_SRC has more to say
 	}
 	f := sourceFinding(ctx, err, s.task.Source)

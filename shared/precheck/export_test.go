@@ -4,7 +4,6 @@ package precheck
 
 // What no server here can be asked for.
 var (
-	VersionFinding = versionFinding
-	ColumnFinding  = columnFinding
-	TopicFinding   = topicFinding
+	ColumnFinding = columnFinding
+	TopicFinding  = topicFinding
 )

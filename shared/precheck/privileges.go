@@ -27,10 +27,7 @@ func checkReplicationSlave(ctx context.Context, s *session) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.Query(ctx, "SHOW REPLICAS")
-	if mysql.ErrorCode(err) == errParse {
-		_, err = c.Query(ctx, "SHOW SLAVE HOSTS") // before 8.0.22
-	}
+	_, err = c.Query(ctx, c.Server().Replicas())
 	if mysql.ErrorCode(err) != errSpecificDenied {
 		return nil, err
 	}

@@ -123,18 +123,6 @@ func TestOnlyWarningsCanBeAccepted(t *testing.T) {
 	}
 }
 
-func TestVersions(t *testing.T) {
-	for version, want := range map[string]precheck.Level{
-		"9.7.4-2": precheck.Success, "8.4.0": precheck.Success, "8.0.31": precheck.Success, "5.7.22-log": precheck.Success,
-		"5.6.51-log": precheck.Failed, "5.1.73": precheck.Failed, "10.11.6-MariaDB": precheck.Failed, "5.5.5-10.4.1-MariaDB-log": precheck.Failed,
-		"5.7.25-TiDB-v7.1.0": precheck.Failed, "8.0.30-Vitess": precheck.Failed, "weird": precheck.Failed,
-	} {
-		if f := precheck.VersionFinding(version, ""); f.Level != want || want == precheck.Failed && f.Remedy == "" {
-			t.Errorf("%s: %+v, want %s", version, f, want)
-		}
-	}
-}
-
 func TestUnknownColumns(t *testing.T) {
 	column := change.Column{Name: "c", Type: change.TypeInt, Declared: "int"}
 	for _, tt := range []struct {

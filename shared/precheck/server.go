@@ -4,9 +4,9 @@ package precheck
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	errParse            = 1064
 	errSpecificDenied   = 1227 // a named privilege is missing
 	errXARecoverDenied  = 1401 // XA RECOVER says no more than this without its privilege
 	errTableDenied      = 1142
@@ -25,41 +24,23 @@ const (
 )
 
 func checkVersion(ctx context.Context, s *session) ([]Finding, error) {
-	if _, err := s.dialSource(ctx); tooOld(err) {
-		return []Finding{failed("move the data to MySQL 8.0 or later", "the server is older than MySQL 5.7.20, or not MySQL: it does not know a setting those have")}, nil
+	_, err := s.dialSource(ctx)
+	if err == nil {
+		var v variables
+		if v, err = s.settings(ctx); err != nil {
+			return nil, err
+		}
+		_, err = mysql.ParseServer(v["version"], v["version_comment"])
 	}
-	v, err := s.settings(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, mysql.ErrUnsupported):
+		what, remedy := explain(err)
+		return []Finding{failed(remedy, "%s", what)}, nil
+	case err != nil:
+		_, err = s.conn(ctx)
 		return nil, err
 	}
-	return []Finding{versionFinding(v["version"], v["version_comment"])}, nil
-}
-
-// notMySQL are servers that speak MySQL's protocol but log differently.
-var notMySQL = []string{"mariadb", "tidb", "oceanbase", "singlestore", "vitess"}
-
-func versionFinding(version, comment string) Finding {
-	for _, name := range notMySQL {
-		if strings.Contains(strings.ToLower(version+" "+comment), name) {
-			return failed("use a MySQL server, 8.0 or later, as the source", "the server is %s (%s), not MySQL: its binlog differs", version, comment)
-		}
-	}
-	major, minor, ok := parseVersion(version)
-	switch {
-	case !ok:
-		return failed("use a MySQL server, 8.0 or later, as the source", "the server's version %q is not MySQL's", version)
-	case major < 5 || major == 5 && minor < 7:
-		return failed("upgrade the server to MySQL 8.0 or later", "MySQL %s is not supported: 5.7 is the oldest", version)
-	}
-	return success("MySQL %s is supported", version)
-}
-
-func parseVersion(version string) (major, minor int, ok bool) {
-	first, rest, _ := strings.Cut(version, ".")
-	second, _, _ := strings.Cut(rest, ".")
-	major, err1 := strconv.Atoi(first)
-	minor, err2 := strconv.Atoi(second)
-	return major, minor, err1 == nil && err2 == nil
+	return []Finding{success("MySQL %s is supported", s.source.v.Server().Version)}, nil
 }
 
 func checkServerID(ctx context.Context, s *session) ([]Finding, error) {
@@ -104,10 +85,7 @@ func checkTopology(ctx context.Context, s *session) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.Query(ctx, "SHOW REPLICA STATUS")
-	if mysql.ErrorCode(err) == errParse {
-		r, err = c.Query(ctx, "SHOW SLAVE STATUS") // before 8.0.22
-	}
+	r, err := c.Query(ctx, c.Server().ReplicaStatus())
 	switch {
 	case mysql.ErrorCode(err) == errSpecificDenied:
 		return nil, &missing{item: "CHECK_PRIV_REPLICATION_CLIENT", why: "whether the server is a replica shows only with REPLICATION CLIENT"}
@@ -120,7 +98,7 @@ func checkTopology(ctx context.Context, s *session) ([]Finding, error) {
 	if err != nil || v.on("log_replica_updates") || v.on("log_slave_updates") {
 		return nil, err
 	}
-	remedy := "set log_replica_updates = ON in its configuration and restart it, or name the primary in source.hosts"
+	remedy := "set log_slave_updates = ON in its configuration and restart it, or name the primary in source.hosts"
 	if _, ok := v["log_replica_updates"]; ok {
 		remedy = "SET PERSIST_ONLY log_replica_updates = ON;\nrestart the server"
 	}

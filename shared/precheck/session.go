@@ -113,7 +113,7 @@ func (s *session) dialSource(ctx context.Context) (*mysql.Conn, error) {
 func (s *session) conn(ctx context.Context) (*mysql.Conn, error) {
 	c, err := s.dialSource(ctx)
 	switch {
-	case tooOld(err):
+	case errors.Is(err, mysql.ErrUnsupported):
 		return nil, &missing{item: "CHECK_SRC", why: "the server's version is not supported"}
 	case err != nil:
 		return nil, &missing{item: "CHECK_CONN_SRC", why: "there is no connection to MySQL"}
