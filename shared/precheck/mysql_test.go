@@ -15,7 +15,7 @@ import (
 // sound are the flags of a server that has nothing wrong with it, beyond what
 // servertest gives, and of one whose foreign keys act unseen.
 func sound() []string {
-	return []string{"--sync-binlog=1", "--innodb-flush-log-at-trx-commit=1", "--innodb-native-foreign-keys=ON", "--federated"}
+	return []string{"--sync-binlog=1", "--innodb-flush-log-at-trx-commit=1", "--loose-innodb-native-foreign-keys=ON", "--federated"}
 }
 
 // TestMySQL makes one private server wrong in one way after the other.
