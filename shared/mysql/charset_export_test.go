@@ -15,3 +15,6 @@ func LibraryRune(charset string, raw []byte) (r rune, n int, ok bool) {
 	r, n = next(raw)
 	return r, n, true
 }
+
+// ModernName gives charsets and collations of old servers the names of today.
+func ModernName(name string) string { return modernName(name) }

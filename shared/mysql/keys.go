@@ -3,15 +3,11 @@
 package mysql
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"strings"
-
-	"vitess.io/vitess/go/mysql/collations"
-	"vitess.io/vitess/go/mysql/collations/charset"
-	"vitess.io/vitess/go/mysql/collations/colldata"
 
 	"slipway/shared/change"
 )
@@ -21,78 +17,75 @@ import (
 // use.
 type KeyOrder struct {
 	cols []keyColumn
-	// ordered: every column has an order we can reproduce (rule S7);
-	// canonical: equal keys give equal bytes (rule D1).
-	ordered, canonical bool
+	// Why not, for people; "" when nothing is in the way. See the methods.
+	unordered, uncanonical, ambiguous string
 }
 
 type keyColumn struct {
-	typ       change.Type
-	collation colldata.Collation // nil for columns without one
-	utf8      bool               // the collation works on UTF-8 as it is
-	space     []byte             // PAD SPACE: the weight of a space; nil for NO PAD
-	ordered   bool
-	canonical bool
+	typ  change.Type
+	text *textOrder // of a column of text whose collation we know
 }
 
 // NewKeyOrder looks at the key of t. A keyless table is neither ordered nor
 // canonical.
 func NewKeyOrder(t *change.Table, key []int) *KeyOrder {
-	o := &KeyOrder{ordered: len(key) > 0, canonical: len(key) > 0}
-	env := collations.MySQL8()
+	o := &KeyOrder{}
+	if len(key) == 0 {
+		o.unordered, o.uncanonical = "there is no key", "there is no key"
+	}
 	for _, i := range key {
-		k := newKeyColumn(env, &t.Columns[i])
-		o.ordered = o.ordered && k.ordered && !t.Columns[i].Nullable
-		o.canonical = o.canonical && k.canonical
-		o.cols = append(o.cols, k)
+		o.add(&t.Columns[i])
 	}
 	return o
 }
 
-func newKeyColumn(env *collations.Environment, c *change.Column) keyColumn {
+func (o *KeyOrder) add(c *change.Column) {
 	k := keyColumn{typ: c.Type}
 	switch c.Type {
 	case change.TypeTinyInt, change.TypeSmallInt, change.TypeMediumInt, change.TypeInt, change.TypeBigInt, change.TypeYear, change.TypeBit,
 		change.TypeDecimal, change.TypeDate, change.TypeTime, change.TypeDateTime, change.TypeTimestamp, change.TypeBinary, change.TypeVarbinary:
-		k.ordered, k.canonical = true, true
-	case change.TypeFloat, change.TypeDouble, change.TypeEnum, change.TypeSet:
-		k.canonical = true
-	case change.TypeChar, change.TypeVarchar:
-		id := env.LookupByName(utf8Collation(c.Collation))
-		if id == collations.Unknown {
-			return k
+	case change.TypeFloat, change.TypeDouble, change.TypeEnum, change.TypeSet, change.TypeBlob:
+		o.unordered = fmt.Sprintf("column %s is %s", c.Name, c.Declared)
+	case change.TypeChar, change.TypeVarchar, change.TypeText:
+		k.text = newTextOrder(c.Charset, c.Collation)
+		switch {
+		case k.text == nil:
+			o.uncanonical = fmt.Sprintf("column %s has the collation %s", c.Name, c.Collation)
+			o.unordered = o.uncanonical
+		case ambiguousCharset(c.Charset):
+			o.ambiguous = fmt.Sprintf("column %s has the character set %s", c.Name, c.Charset)
+			o.unordered = o.ambiguous
+		case k.text.collation == nil:
+			o.unordered = fmt.Sprintf("column %s has the collation %s", c.Name, c.Collation)
+		case c.Type == change.TypeText:
+			o.unordered = fmt.Sprintf("column %s is %s", c.Name, c.Declared)
 		}
-		if k.collation = colldata.Lookup(id); k.collation == nil {
-			return k
-		}
-		cs := k.collation.Charset()
-		k.utf8 = cs.Name() == "utf8mb4" || cs.Name() == "utf8mb3"
-		if !strings.Contains(c.Collation, "_0900_") {
-			k.space = k.collation.WeightString(nil, k.encode(" "), 0)
-		}
-		k.ordered, k.canonical = true, true
+	default:
+		o.uncanonical = fmt.Sprintf("column %s is %s", c.Name, c.Declared)
+		o.unordered = o.uncanonical
 	}
-	return k
+	if c.Nullable {
+		o.unordered = fmt.Sprintf("column %s may be NULL", c.Name)
+	}
+	o.cols = append(o.cols, k)
 }
 
-// utf8Collation names the twin of a collation of UTF-16 and its like: they
-// weigh characters, however those are encoded. (vitess takes U+FFFD in UTF-16
-// for the end of the text.)
-func utf8Collation(name string) string {
-	for _, charset := range []string{"utf16le", "utf16", "utf32", "ucs2"} {
-		if rest, ok := strings.CutPrefix(name, charset+"_"); ok {
-			return "utf8mb4_" + rest
-		}
-	}
-	return name
-}
-
-// Ordered tells whether chunks may be cut along the key (rule S7).
-func (o *KeyOrder) Ordered() bool { return o.ordered }
+// Ordered tells whether our order of the keys is the server's (rule S7).
+func (o *KeyOrder) Ordered() bool { return o.unordered == "" }
 
 // Canonical tells whether equal keys give equal bytes; else the table is one
 // lane (rule D1).
-func (o *KeyOrder) Canonical() bool { return o.canonical }
+func (o *KeyOrder) Canonical() bool { return o.uncanonical == "" }
+
+// Unordered names what is in the way of Ordered, for people.
+func (o *KeyOrder) Unordered() string { return o.unordered }
+
+// Uncanonical names what is in the way of Canonical, for people.
+func (o *KeyOrder) Uncanonical() string { return o.uncanonical }
+
+// Ambiguous names, for people, a column whose character set has two codes for
+// one character: two of its keys can be one text, and become one key here.
+func (o *KeyOrder) Ambiguous() string { return o.ambiguous }
 
 // Compare orders two keys as ORDER BY at the server does.
 func (o *KeyOrder) Compare(a, b change.Row) int {
@@ -141,8 +134,8 @@ func (k *keyColumn) compare(a, b change.Value) int {
 	switch {
 	case k.typ == change.TypeDecimal || k.typ == change.TypeTime:
 		return compareSigned(a.Str(), b.Str())
-	case k.collation != nil:
-		return k.collate(a.Str(), b.Str())
+	case k.text != nil:
+		return k.text.compare(a.Str(), b.Str())
 	}
 	return strings.Compare(a.Str(), b.Str())
 }
@@ -171,45 +164,6 @@ func compareSigned(a, b string) int {
 
 func isZeroText(s string) bool { return strings.Trim(s, "0.:") == "" }
 
-// collate compares two texts. PAD SPACE collations take the shorter one as
-// filled with spaces.
-func (k *keyColumn) collate(a, b string) int {
-	if a == b {
-		return 0
-	}
-	if k.space == nil {
-		return k.collation.Collate(k.encode(a), k.encode(b), false)
-	}
-	x, y := k.collation.WeightString(nil, k.encode(a), 0), k.collation.WeightString(nil, k.encode(b), 0)
-	n := min(len(x), len(y))
-	if c := bytes.Compare(x[:n], y[:n]); c != 0 {
-		return c
-	}
-	return k.besideSpaces(x[n:]) - k.besideSpaces(y[n:])
-}
-
-// besideSpaces compares weights with those of as many spaces.
-func (k *keyColumn) besideSpaces(weights []byte) int {
-	for ; len(weights) >= len(k.space); weights = weights[len(k.space):] {
-		if c := bytes.Compare(weights[:len(k.space)], k.space); c != 0 {
-			return c
-		}
-	}
-	return 0
-}
-
-// encode gives the text in the collation's own charset.
-func (k *keyColumn) encode(s string) []byte {
-	if k.utf8 {
-		return []byte(s)
-	}
-	b, err := charset.Convert(nil, k.collation.Charset(), []byte(s), charset.Charset_utf8mb4{})
-	if err != nil {
-		return []byte(s) // can't happen: the text was decoded from that charset
-	}
-	return b
-}
-
 func (k *keyColumn) canonicalBytes(dst []byte, v change.Value) []byte {
 	switch v.Kind() {
 	case change.Null:
@@ -223,17 +177,8 @@ func (k *keyColumn) canonicalBytes(dst []byte, v change.Value) []byte {
 	case change.Float64:
 		return binary.BigEndian.AppendUint64(dst, math.Float64bits(v.Float64()+0))
 	}
-	s := v.Str()
-	if k.collation == nil {
-		return append(dst, s...)
+	if k.text == nil {
+		return append(dst, v.Str()...)
 	}
-	at := len(dst)
-	dst = k.collation.WeightString(dst, k.encode(s), 0)
-	if k.space != nil {
-		// Of weights, not of the text: a character without weight may stand behind.
-		for bytes.HasSuffix(dst[at:], k.space) {
-			dst = dst[:len(dst)-len(k.space)]
-		}
-	}
-	return dst
+	return k.text.appendCanonical(dst, v.Str())
 }

@@ -53,8 +53,9 @@ const (
 	// Whole: one SELECT, in parts, exact at one watermark: the key has no order
 	// we can reproduce (rule S7).
 	Whole Mode = "whole"
-	// Loose: one SELECT whose watermark is a lower bound, for keyless and
-	// non-transactional tables: rows may come twice, marked (rule S7).
+	// Loose: one SELECT whose watermark is a lower bound, for non-transactional
+	// tables and those whose keys don't tell rows apart here: rows may come twice,
+	// marked (rule S7).
 	Loose Mode = "loose"
 	// None: the table is not read; its first rows come from the tail.
 	None Mode = "none"

@@ -354,7 +354,8 @@ func (p *Planner) cut(ctx context.Context, conn *mysql.Conn, g *Generation) erro
 		return err
 	}
 	switch {
-	case route.Key == nil || !route.Key.Canonical() || !strings.EqualFold(g.Table.Engine, "InnoDB"):
+	case route.Key == nil || !route.Key.Canonical() || route.Key.Ambiguous() != "" || !strings.EqualFold(g.Table.Engine, "InnoDB"):
+		// Without keys that tell rows apart no change can be laid over its row.
 		g.Mode = Loose
 		return nil
 	case !route.Key.Ordered() || unordered:
