@@ -138,8 +138,8 @@ func (a *App) Submit(ctx context.Context, t *task.Task, file []byte) error {
 	return nil
 }
 
-// open loads a task from the store.
-func (a *App) open(ctx context.Context, name string) (*job, error) {
+// Task loads the task file that was submitted under a name. Its errors are classified.
+func (a *App) Task(ctx context.Context, name string, opts ...task.LoadOption) (*task.Task, error) {
 	st, err := state.NewTask(a.store, name)
 	if err != nil {
 		return nil, fault.New(fault.Config, "", "%w", err)
@@ -151,7 +151,20 @@ func (a *App) open(ctx context.Context, name string) (*job, error) {
 	if err != nil {
 		return nil, state.Classify(err)
 	}
-	t, err := task.Load(name+".yaml", file, a.lookup)
+	t, err := task.Load(name+".yaml", file, a.lookup, opts...)
+	if err != nil {
+		return nil, fault.New(fault.Config, "", "%w", err)
+	}
+	return t, nil
+}
+
+// open takes up a task from the store.
+func (a *App) open(ctx context.Context, name string) (*job, error) {
+	t, err := a.Task(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	st, err := state.NewTask(a.store, name)
 	if err != nil {
 		return nil, fault.New(fault.Config, "", "%w", err)
 	}

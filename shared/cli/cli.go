@@ -75,7 +75,8 @@ func commands(c *console) *cli.Command {
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // Run reports
 		Flags:          c.flags(),
 		Commands: []*cli.Command{
-			c.runCommand(), c.validateCommand(), c.precheckCommand(), c.statusCommand(), c.checkpointCommand(), c.versionCommand(),
+			c.runCommand(), c.validateCommand(), c.showCommand(), c.precheckCommand(), c.statusCommand(), c.checkpointCommand(),
+			c.versionCommand(),
 		},
 	}
 	walk(root, func(cmd *cli.Command) {

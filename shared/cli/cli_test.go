@@ -3,8 +3,11 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +31,9 @@ func TestOutputIsPinned(t *testing.T) {
 		{"validate-bad", nil, "validate testdata/bad.yaml", 2},
 		{"validate-json", nil, "validate " + file + " --output json", 0},
 		{"validate-bad-json", nil, "validate testdata/bad.yaml -o json", 2},
+		{"show", nil, "show " + file, 0},
+		{"show-unset", func(s *shell) { delete(s.env, "SHOP_PASSWORD") }, "show " + file, 0},
+		{"show-json", nil, "show -o json " + file, 0},
 		{"run-bad", nil, "run testdata/bad.yaml", 2},
 		{"run-bad-json", nil, "run testdata/bad.yaml --output json", 2},
 		{"status-none", nil, "status " + file, 0},
@@ -56,6 +62,7 @@ func TestOutputIsPinned(t *testing.T) {
 			if strings.Contains(tt.args, "json") {
 				lines(t, out)
 			}
+			out = strings.ReplaceAll(out, s.env["STATE_DIR"], "/state")
 			golden(t, tt.name, fmt.Sprintf("$ slipway %s\n--- standard output\n%s--- standard error\n%s--- exit code %d\n", tt.args, out, errs, code))
 		})
 	}
@@ -68,6 +75,47 @@ func TestNameAndStoreStandForTheFile(t *testing.T) {
 	byName, errs, code := s.run("status", "--state", "file://"+s.env["STATE_DIR"], "shop", "-o", "json")
 	if code != 0 || byName != byFile {
 		t.Errorf("exit code %d, %s\nby name %s\nby file %s", code, errs, byName, byFile)
+	}
+}
+
+func TestShowTakesTheSubmittedFile(t *testing.T) {
+	s := newShell(t)
+	byName := []string{"show", "--state", "file://" + s.env["STATE_DIR"], "shop"}
+	if _, errs, code := s.run(byName...); code != 2 || !strings.Contains(errs, "no task file at shop/task.yaml\nremedy: ") {
+		t.Errorf("without a file: exit code %d: %s", code, errs)
+	}
+	file, err := os.ReadFile("testdata/shop.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.st.Store.Put(t.Context(), s.st.TaskFile(), file); err != nil {
+		t.Fatal(err)
+	}
+	for _, output := range []string{"text", "json"} {
+		want, _, _ := s.run("show", "testdata/shop.yaml", "-o", output)
+		if got, errs, code := s.run(append(byName, "-o", output)...); code != 0 || got != want {
+			t.Errorf("exit code %d, %s\n%s\nby file:\n%s", code, errs, got, want)
+		}
+	}
+}
+
+// What show prints is a task file, as text and as JSON, and shows as itself.
+func TestShownTaskIsATaskFile(t *testing.T) {
+	s := newShell(t)
+	shown, _, _ := s.run("show", "testdata/shop.yaml")
+	asJSON, _, _ := s.run("show", "testdata/shop.yaml", "-o", "json")
+	resolved, err := json.Marshal(lines(t, asJSON)[0]["resolved"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{shown, string(resolved)} {
+		path := filepath.Join(t.TempDir(), "again.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if again, errs, code := s.run("show", path); code != 0 || again != shown {
+			t.Errorf("exit code %d, %s\n%s\nshown as:\n%s", code, errs, text, again)
+		}
 	}
 }
 

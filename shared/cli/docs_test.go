@@ -67,8 +67,8 @@ func TestEveryCommandIsDocumentedWithAnExample(t *testing.T) {
 			}
 		}
 	})
-	if seen != 8 {
-		t.Errorf("visited %d commands, expected 8", seen)
+	if seen != 9 {
+		t.Errorf("visited %d commands, expected 9", seen)
 	}
 	for _, f := range cli.Tree().Flags {
 		if name := f.Names()[0]; !strings.Contains(doc, "| `--"+name) {

@@ -3,182 +3,76 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"fmt"
-	"strconv"
-	"strings"
-	"time"
+
+	"github.com/urfave/cli/v3"
+	"go.yaml.in/yaml/v4"
+
+	"slipway/shared/app"
+	"slipway/shared/task"
 )
 
-// PhaseMessage is a JSON line at the beginning and the end of a phase.
-type PhaseMessage struct {
+func (c *console) showCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "show",
+		Usage:     "show a task as it is understood: every default filled in, secrets left out",
+		ArgsUsage: "TASK.yaml",
+		Description: "Prints a task file that means the same and leaves nothing to be filled in. Secrets stay references to environment\n" +
+			"variables; these needn't be set. Example:\n\n" +
+			"   slipway show examples/shop.yaml\n   slipway show --state s3://bucket/slipway shop --output json",
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := only(cmd, 1); err != nil {
+				return err
+			}
+			t, err := c.target(cmd, cmd.Args().First(), task.AllowUnset())
+			if err != nil {
+				return err
+			}
+			if t.task == nil {
+				if t.task, err = c.submitted(ctx, t); err != nil {
+					return err
+				}
+			}
+			return c.show(t)
+		},
+	}
+}
+
+// submitted loads the task file that the state store has.
+func (c *console) submitted(ctx context.Context, t *target) (*task.Task, error) {
+	a, err := app.New(ctx, app.Env{State: t.state, Getenv: c.Getenv, Log: c.logger()})
+	if err != nil {
+		return nil, err
+	}
+	return a.Task(ctx, t.name, task.AllowUnset())
+}
+
+// TaskMessage is a task as it is understood.
+type TaskMessage struct {
 	Message
-	Task  string    `json:"task"`
-	Time  time.Time `json:"time"`
-	Phase string    `json:"phase"`
-	// Edge is "begins" or "done".
-	Edge string `json:"edge"`
+	Task string `json:"task"`
+	// Resolved is the task file with nothing left to be filled in.
+	Resolved any `json:"resolved"`
+	// Unset are the environment variables that a run needs and that aren't set.
+	Unset []string `json:"unset"`
 }
 
-// announce tells that a phase begins or is done.
-func (p *progress) announce(phase, edge string, now time.Time) {
-	switch {
-	case p.console.json():
-		_ = p.console.emit(PhaseMessage{Message{"phase"}, p.task, now.UTC(), phase, edge}) // a reader that left wants nothing
-	case p.console.ErrTerminal:
-		if edge == "done" {
-			p.notice(p.summary(phase, now))
-		}
-	default:
-		p.log.Info(phase+" "+edge, p.results(phase, edge, now)...)
+func (c *console) show(t *target) error {
+	resolved, err := t.task.Resolved()
+	if err != nil {
+		return err
 	}
-}
-
-// notice puts a line above the progress line.
-func (p *progress) notice(line string) { fmt.Fprintln(p.console.screen, line) }
-
-// summary says what a phase has done.
-func (p *progress) summary(phase string, now time.Time) string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	took := now.Sub(p.begun).Round(100 * time.Millisecond)
-	line := fmt.Sprintf("✔ %-8s  %s", phase, took)
-	switch phase {
-	case "plan":
-		line += fmt.Sprintf("  about %s rows to read in %d chunks", grouped(p.shown.RowsEstimate), p.shown.Chunks)
-	case "snapshot":
-		line += fmt.Sprintf("  %s rows", grouped(p.shown.Rows))
+	unset := append([]string{}, t.task.Unset()...)
+	if !c.json() {
+		noteUnset(c.screen, cmp.Or(t.path, t.name), unset)
+		_, err := c.Out.Write(resolved)
+		return err
 	}
-	return line
-}
-
-// results are a phase's for its log line.
-func (p *progress) results(phase, edge string, now time.Time) []any {
-	if edge != "done" {
-		return nil
+	m := TaskMessage{Message: Message{"task"}, Task: t.name, Unset: unset}
+	if err := yaml.Load(resolved, &m.Resolved); err != nil {
+		return fmt.Errorf("task %s: %w", t.name, err)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	attrs := []any{"took", now.Sub(p.begun).Round(time.Millisecond)}
-	switch phase {
-	case "plan":
-		attrs = append(attrs, "rowsEstimate", p.shown.RowsEstimate, "chunks", p.shown.Chunks)
-	case "snapshot":
-		attrs = append(attrs, "rows", p.shown.Rows)
-	}
-	return attrs
-}
-
-// show shows how things are now.
-func (p *progress) show(now time.Time) {
-	s := p.now(now)
-	if s.Phase == "" {
-		return
-	}
-	switch {
-	case p.console.json():
-		_ = p.console.emit(s) // a reader that left wants nothing
-	case p.console.ErrTerminal:
-		p.console.screen.show(s.line(now.Sub(p.since())))
-	default:
-		p.log.Info("progress", s.attrs()...)
-	}
-}
-
-func (p *progress) since() time.Time {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.begun
-}
-
-// now works out what changes by itself.
-func (p *progress) now(now time.Time) Progress {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.shown
-	s.Time, s.Phase = now.UTC(), p.phase
-	switch s.Phase {
-	case "snapshot":
-		p.rate.add(now, s.Rows)
-		s.Seq, s.Epoch, s.Checkpoint = 0, 0, 0
-		s.RowsPerSecond = p.rate.perSecond(now)
-		if left := s.RowsEstimate - s.Rows; left > 0 && s.RowsPerSecond > 0 {
-			s.EtaSeconds = float64(left) / s.RowsPerSecond
-		}
-	case "tail":
-		s.Rows, s.RowsEstimate, s.Chunks, s.ChunksDone = 0, 0, 0, 0
-		s.RowsPerSecond = p.rate.perSecond(now)
-		if !p.lapse.IsZero() {
-			s.LeftSeconds = max(p.lapse.Sub(now).Seconds(), 0)
-		}
-	default:
-		s = Progress{Message: s.Message, Task: s.Task, Time: s.Time, Phase: s.Phase}
-	}
-	return s
-}
-
-// line is the terminal's.
-func (s Progress) line(took time.Duration) string {
-	head := fmt.Sprintf("  %-8s  ", s.Phase)
-	switch {
-	case s.Phase == "snapshot":
-		line := head + grouped(s.Rows)
-		if s.RowsEstimate >= s.Rows { // the server's guess can be far off
-			line += " of about " + grouped(s.RowsEstimate)
-		}
-		line += fmt.Sprintf(" rows  %s rows/s", grouped(int64(s.RowsPerSecond)))
-		if s.EtaSeconds > 0 {
-			line += "  ETA " + seconds(s.EtaSeconds).String()
-		}
-		return line
-	case s.WaitingFor != "":
-		return head + fmt.Sprintf("waiting for the lease of %s (epoch %d) to lapse, %s", s.WaitingFor, s.Epoch, seconds(s.LeftSeconds))
-	case s.Phase == "tail":
-		return head + fmt.Sprintf("seq %s  %s rows/s  lag %s  epoch %d", grouped(s.Seq), grouped(int64(s.RowsPerSecond)), lag(s.LagSeconds), s.Epoch)
-	}
-	return head + took.Truncate(time.Second).String()
-}
-
-// attrs are the log line's.
-func (s Progress) attrs() []any {
-	attrs := []any{"phase", s.Phase}
-	switch {
-	case s.Phase == "snapshot":
-		attrs = append(attrs, "rows", s.Rows)
-		if s.RowsEstimate >= s.Rows {
-			attrs = append(attrs, "of", s.RowsEstimate)
-		}
-		attrs = append(attrs, "rowsPerSecond", int64(s.RowsPerSecond))
-		if s.EtaSeconds > 0 {
-			attrs = append(attrs, "eta", seconds(s.EtaSeconds))
-		}
-	case s.WaitingFor != "":
-		attrs = append(attrs, "waitingFor", s.WaitingFor, "epoch", s.Epoch, "left", seconds(s.LeftSeconds))
-	case s.Phase == "tail":
-		attrs = append(attrs, "seq", s.Seq, "rowsPerSecond", int64(s.RowsPerSecond), "lag", lag(s.LagSeconds), "epoch", s.Epoch, "checkpoint", s.Checkpoint)
-	}
-	return attrs
-}
-
-func seconds(s float64) time.Duration {
-	return time.Duration(s * float64(time.Second)).Round(time.Second)
-}
-
-// lag is shown to a tenth of a second.
-func lag(s float64) string { return strconv.FormatFloat(s, 'f', 1, 64) + "s" }
-
-// grouped writes a number with its thousands parted.
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	sign := ""
-	if n < 0 {
-		sign, s = "-", s[1:]
-	}
-	var b strings.Builder
-	for i, r := range s {
-		if i > 0 && (len(s)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(r)
-	}
-	return sign + b.String()
+	return c.emit(m)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -80,12 +81,17 @@ func (c *console) showValidation(m ValidationMessage) error {
 	for _, w := range m.Warnings {
 		fmt.Fprintf(&b, "%s: warning: %s\n", m.File, w)
 	}
-	for _, name := range m.Unset {
-		fmt.Fprintf(&b, "%s: note: the environment variable %s is not set; a run needs it\n", m.File, name)
-	}
+	noteUnset(&b, m.File, m.Unset)
 	if m.Valid {
 		fmt.Fprintf(&b, "%s: task %s is valid\n", m.File, m.Task)
 	}
 	_, err := fmt.Fprint(c.Out, b.String())
 	return err
+}
+
+// noteUnset names the environment variables that a task file refers to and that aren't set.
+func noteUnset(w io.Writer, file string, unset []string) {
+	for _, name := range unset {
+		fmt.Fprintf(w, "%s: note: the environment variable %s is not set; a run needs it\n", file, name)
+	}
 }
