@@ -142,10 +142,13 @@ func (d *decoder) decodeInt(n *yaml.Node, path string, v reflect.Value) {
 }
 
 // decodeText fills a type with a text form. A plain number is handed to it as
-// text, so that the type can say which unit it misses.
+// text, in decimal whatever YAML had it in, so that the type can say which unit
+// it misses.
 func (d *decoder) decodeText(n *yaml.Node, path string, target encoding.TextUnmarshaler) {
-	text := n.Value
-	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" {
+	var text string
+	if number := int64(0); n.Kind == yaml.ScalarNode && n.ShortTag() == "!!int" && n.Decode(&number) == nil {
+		text = strconv.FormatInt(number, 10)
+	} else {
 		var ok bool
 		if text, ok = d.stringValue(n, path); !ok || d.settled[path] {
 			return

@@ -68,7 +68,7 @@ etl: ''
 		`2:44: source.password: expected a reference to an environment variable, such as ${SOURCE_PASSWORD}, and nothing else; secrets don't stand in the file`,
 		`2:53: source.usr: unknown key; did you mean user?`,
 		`3:8: lanes: expected a number from 1 to 1024, got 9999`,
-		`4:14: destination.topic: missing; expected the topic that takes the rows`,
+		`4:14: destination.topic: missing; expected a topic name, 1 to 127 of the characters A-Z, a-z, 0-9, _, -, % and |`,
 		`4:24: destination.version: expected "5", got "6"`,
 		`4:39: destination.endpoint: expected host:port, got "h"`,
 		`5:26: objects[0].filter: not built yet; leave it out`,

@@ -4,21 +4,13 @@ package task
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 )
 
 func (v *validator) source() {
 	s := &v.task.Source
-	if !v.given("source") {
-		v.fail("source", "missing; expected the MySQL server: hosts, user, password")
-		return
-	}
-	switch {
-	case len(s.Hosts) == 0:
-		v.fail("source.hosts", "missing; expected one host:port")
-	case len(s.Hosts) > 1:
-		v.fail("source.hosts[1]", "a second host is not built yet; expected one host:port")
+	if most := int(ruleOf("source.hosts").most); len(s.Hosts) > most {
+		v.fail(fmt.Sprintf("source.hosts[%d]", most), "a second host is not built yet; expected %s", ruleOf("source.hosts").want)
 	}
 	for i, host := range s.Hosts {
 		path := fmt.Sprintf("source.hosts[%d]", i)
@@ -26,13 +18,11 @@ func (v *validator) source() {
 			s.Hosts[i] = v.hostPort(path, host, "3306")
 		}
 	}
-	v.required("source.user", s.User, "the MySQL account")
 	v.sourceTLS(s.TLS)
 }
 
 func (v *validator) sourceTLS(c SourceTLS) {
 	const mode = "source.tls.mode"
-	v.oneOf(mode, string(c.Mode), []string{string(TLSDisabled), string(TLSRequired), string(TLSVerifyCA), string(TLSVerifyIdentity)}, nil)
 	if v.skip(mode) {
 		return
 	}
@@ -48,45 +38,13 @@ func (v *validator) sourceTLS(c SourceTLS) {
 	if c.Mode == TLSRequired && c.CA != "" {
 		v.fail("source.tls.ca", "mode \"required\" checks no certificate; expected source.tls.mode \"verify-ca\" or \"verify-identity\"")
 	}
-	switch {
-	case c.Cert != "" && c.Key == "":
-		v.fail("source.tls.key", "missing; expected the private key that belongs to source.tls.cert")
-	case c.Cert == "" && c.Key != "":
-		v.fail("source.tls.cert", "missing; expected the certificate that belongs to source.tls.key")
-	}
-}
-
-var topicName = regexp.MustCompile(`^[A-Za-z0-9_%|-]{1,127}$`)
-
-func (v *validator) topic(path, name string) {
-	if name != "" && !topicName.MatchString(name) {
-		v.fail(path, "expected a topic name, 1 to 127 of the characters A-Z, a-z, 0-9, _, -, %% and |, got %s", v.got(path))
-	}
 }
 
 func (v *validator) destination() {
 	d := &v.task.Destination
-	if !v.given("destination") {
-		v.fail("destination", "missing; expected the RocketMQ instance: version, endpoint, topic")
-		return
-	}
-	v.oneOf("destination.version", d.Version, []string{"5"}, []string{"4"})
-	if v.required("destination.endpoint", d.Endpoint, "the host:port of the RocketMQ proxy") {
+	if d.Endpoint != "" && !v.skip("destination.endpoint") {
 		d.Endpoint = v.hostPort("destination.endpoint", d.Endpoint, "")
 	}
-	if !v.skip("destination.accessKey") && !v.skip("destination.secretKey") {
-		switch {
-		case !d.AccessKey.IsZero() && d.SecretKey.IsZero():
-			v.fail("destination.secretKey", "missing; expected the secret that belongs to destination.accessKey")
-		case d.AccessKey.IsZero() && !d.SecretKey.IsZero():
-			v.fail("destination.accessKey", "missing; expected the access key that belongs to destination.secretKey")
-		}
-	}
-	v.oneOf("destination.tls.mode", string(d.TLS.Mode), []string{string(TLSDisabled), string(TLSRequired)},
-		[]string{string(TLSVerifyCA), string(TLSVerifyIdentity)})
-	v.required("destination.topic", d.Topic, "the topic that takes the rows")
-	v.topic("destination.topic", d.Topic)
-	v.topic("destination.ddlTopic", d.DDLTopic)
 	if d.DDLTopic == "" {
 		d.DDLTopic = d.Topic
 	}
@@ -94,9 +52,6 @@ func (v *validator) destination() {
 
 func (v *validator) objects() {
 	t := v.task
-	if len(t.Objects) == 0 {
-		v.fail("objects", "missing; expected at least one entry, such as {match: \"shop.*\"}")
-	}
 	for i := range t.Objects {
 		v.object(fmt.Sprintf("objects[%d]", i), &t.Objects[i])
 	}
@@ -110,8 +65,6 @@ func (v *validator) objects() {
 func (v *validator) object(path string, o *Object) {
 	match := path + ".match"
 	switch {
-	case !v.given(match):
-		v.fail(match, "missing; expected database.table, such as shop.orders or \"shop.*\"")
 	case v.skip(match):
 	case !o.Match.db.wild() && slices.Contains(systemSchemas, string(o.Match.db)):
 		v.fail(match, "expected a table of yours; %q holds the server's own tables and is never migrated", string(o.Match.db))
@@ -127,19 +80,6 @@ func (v *validator) object(path string, o *Object) {
 		case exclude.covers(o.Match):
 			v.fail(at, "expected a pattern that leaves something of %s; this one excludes it all", o.Match)
 		}
-	}
-	v.topic(path+".topic", o.Topic)
-	for i, column := range o.KeyColumns {
-		at := fmt.Sprintf("%s.keyColumns[%d]", path, i)
-		switch {
-		case column == "":
-			v.fail(at, "expected the name of a column")
-		case slices.Index(o.KeyColumns, column) < i:
-			v.fail(at, "column %s is already in the list", v.got(at))
-		}
-	}
-	if v.given(path+".keyColumns") && len(o.KeyColumns) == 0 {
-		v.fail(path+".keyColumns", "expected at least one column; leave the key out for the table's own key")
 	}
 }
 
