@@ -197,6 +197,9 @@ func TestEveryExampleLoads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if !strings.HasPrefix(string(text), "# yaml-language-server: $schema=../docs/task.schema.json\n") {
+			t.Errorf("the first line of %s doesn't name the schema, relative to it", file)
+		}
 		if _, err := task.Load(file, text, environment); err != nil {
 			t.Errorf("with its variables set:\n%v", err)
 		}
@@ -206,9 +209,10 @@ func TestEveryExampleLoads(t *testing.T) {
 	}
 }
 
-// FuzzLoad: nothing panics, and what loads renders as a file that loads equal,
-// with the same hash, and renders the same again.
-func FuzzLoad(f *testing.F) {
+// FuzzTaskFile: nothing panics, and what loads is right by the schema and renders
+// as a file that loads equal, with the same hash, and renders the same again.
+func FuzzTaskFile(f *testing.F) {
+	schema := schemaFile(f)
 	f.Add(base, false)
 	f.Add(strings.Replace(base, "slipway", "'$${PW}${PW}${NOPE}\u00e9'", 1), true)
 	f.Add(strings.Replace(base, "shop.*", "'`a.b``c`.`*`'", 1), false)
@@ -233,6 +237,7 @@ func FuzzLoad(f *testing.F) {
 			}
 			return
 		}
+		checkSchema(t, schema, text)
 		rendered, err := first.Resolved()
 		if err != nil {
 			t.Fatal(err)

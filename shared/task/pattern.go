@@ -4,6 +4,7 @@ package task
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -30,6 +31,9 @@ const (
 
 // maxName is MySQL's limit for the characters of a database or table name.
 const maxName = 64
+
+// patternForm is looser than ParsePattern: two names with a dot between them.
+var patternForm = regexp.MustCompile("^(`([^`]|``)+`|[^`.]+)\\.(`([^`]|``)+`|[^`.]+)$")
 
 // ParsePattern reads db.table. Its error says what was expected.
 func ParsePattern(text string) (Pattern, error) {

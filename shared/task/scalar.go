@@ -4,6 +4,7 @@ package task
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +38,12 @@ func (d Duration) String() string {
 	}
 	return s
 }
+
+// durationForm is looser than time.ParseDuration, sizeForm than UnmarshalText.
+var (
+	durationForm = regexp.MustCompile(`^\+?([0-9.]+(ns|us|µs|μs|ms|s|m|h))+$`)
+	sizeForm     = regexp.MustCompile(`^[0-9]+( *[KMG]i?B| *B)?$`)
+)
 
 // Size is a number of bytes, written as 262144, 256KiB or 1MiB.
 type Size int64
