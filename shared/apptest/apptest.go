@@ -22,6 +22,7 @@ import (
 	"slipway/shared/checker"
 	"slipway/shared/deliver"
 	"slipway/shared/fault"
+	"slipway/shared/mysql"
 	"slipway/shared/rocketmq"
 	"slipway/shared/servertest"
 	"slipway/shared/state"
@@ -88,6 +89,18 @@ func (m *Migration) Exec(statements ...string) {
 			m.T.Fatalf("%s: %v", s, err)
 		}
 	}
+}
+
+// LogEnd is where the source's binlog ends.
+func (m *Migration) LogEnd() mysql.LogPosition {
+	m.T.Helper()
+	ctx := context.WithoutCancel(m.T.Context())
+	c, err := mysql.Connect(ctx, mysql.Config{Addr: m.Server.Addr, User: "root"})
+	m.Must(err)
+	defer c.Close()
+	end, err := c.LogEnd(ctx)
+	m.Must(err)
+	return end
 }
 
 // Must ends the test on an error.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"database/sql"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -22,6 +24,9 @@ type MySQLServer struct {
 
 	private *server.MySQL // nil for the shared server
 }
+
+// NotInMySQL begins what [MySQLServer.Needs] says of a test it skips.
+const NotInMySQL = "not in MySQL "
 
 // MySQL returns the shared server.
 func MySQL(t testing.TB) *MySQLServer {
@@ -125,6 +130,27 @@ func (s *MySQLServer) Version(t testing.TB) string {
 	var version string
 	check(t, "ask for the version", db.QueryRowContext(t.Context(), "SELECT VERSION()").Scan(&version))
 	return version
+}
+
+// VersionID is the server's version as MySQL counts: 80031 for 8.0.31.
+func (s *MySQLServer) VersionID(t testing.TB) (id int) {
+	t.Helper()
+	number, _, _ := strings.Cut(s.Version(t), "-")
+	for part := range strings.SplitSeq(number, ".") {
+		n, err := strconv.Atoi(part)
+		check(t, "read the version "+number, err)
+		id = 100*id + n
+	}
+	return id
+}
+
+// Needs skips a test about what servers before a version (see [MySQLServer.VersionID]) don't have. It is the one reason to
+// skip a test where all are required to run.
+func (s *MySQLServer) Needs(t testing.TB, id int, what string) {
+	t.Helper()
+	if s.VersionID(t) < id {
+		t.Skip(NotInMySQL + s.Version(t) + ": " + what)
+	}
 }
 
 // Pid is the process of a private server.

@@ -128,3 +128,23 @@ func TestEveryVersionRuns(t *testing.T) {
 		})
 	}
 }
+
+func TestOnlyTestsOfWhatAServerLacksAreSkipped(t *testing.T) {
+	s := servertest.MySQL(t)
+	id := s.VersionID(t)
+	var majorMinor string
+	if err := s.DB(t).QueryRowContext(t.Context(), "SELECT SUBSTRING_INDEX(VERSION(), '.', 2)").Scan(&majorMinor); err != nil {
+		t.Fatal(err)
+	}
+	if got := strconv.Itoa(id/10000) + "." + strconv.Itoa(id/100%100); got != majorMinor {
+		t.Errorf("version %s has the number %d", majorMinor, id)
+	}
+	t.Setenv("SLIPWAY_TEST_REQUIRED", "1")
+	if r := record(t, func(tb testing.TB) { s.Needs(tb, id, "here") }); r.ended != "" {
+		t.Errorf("a test of what is there ended by %q: %s", r.ended, r.why)
+	}
+	r := record(t, func(tb testing.TB) { s.Needs(tb, id+1, "later") })
+	if want := servertest.NotInMySQL + s.Version(t) + ": later"; r.ended != "skip" || r.why != want {
+		t.Errorf("a test of what comes later ended by %q: %s, want %q", r.ended, r.why, want)
+	}
+}

@@ -3,7 +3,6 @@
 package snapshot_test
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -29,13 +28,12 @@ func TestS1CommitThatIsInTheLogButNotVisible(t *testing.T) {
 	var writes sync.WaitGroup
 	commit := func(n int) func() {
 		return func() {
-			end := logEnd(t, m)
-			for i, s := range []string{k.insert(401+n, "in the log"), k.update(410+n, "!"), k.remove(420 + n), k.move(430+n, 431+n), k.move(440+n, 41+n), k.move(50+n, 451+n)} {
+			end := m.LogEnd()
+			for _, s := range []string{k.insert(401+n, "in the log"), k.update(410+n, "!"), k.remove(420 + n), k.move(430+n, 431+n), k.move(440+n, 41+n), k.move(50+n, 451+n)} {
 				writes.Go(func() { at(m, s) })
-				_ = i
 			}
 			// They are written to the log together, and commit a second later.
-			servertest.Eventually(t, "the transactions are in the log", 20e9, func() bool { return logEnd(t, m) != end })
+			servertest.Eventually(t, "the transactions are in the log", 20e9, func() bool { return m.LogEnd() != end })
 		}
 	}
 	m.Tune.SnapshotHooks.Kept = once("1", commit(0))
@@ -45,14 +43,6 @@ func TestS1CommitThatIsInTheLogButNotVisible(t *testing.T) {
 	writes.Wait()
 	m.Exec("SET GLOBAL binlog_group_commit_sync_delay = 0")
 	m.Tail(m.Settle()).Check("t")
-}
-
-func logEnd(t *testing.T, m *apptest.Migration) string {
-	var file, pos, a, b, c any
-	if err := m.DB.QueryRowContext(context.WithoutCancel(t.Context()), "SHOW BINARY LOG STATUS").Scan(&file, &pos, &a, &b, &c); err != nil {
-		t.Error(err)
-	}
-	return fmt.Sprintf("%s:%s", file, pos)
 }
 
 // An update that moves a row between a chunk that is read already and one that

@@ -21,9 +21,13 @@ func TestS6KeysMove(t *testing.T) {
 		"CREATE TABLE moved (id INT PRIMARY KEY, v INT)", "INSERT INTO moved SELECT i, i FROM "+numbers(300),
 		"CREATE TABLE word (k VARCHAR(20) COLLATE utf8mb4_0900_ai_ci PRIMARY KEY, v INT)", "INSERT INTO word VALUES ('abc', 1), ('xyz', 2)",
 		"CREATE TABLE pair (a INT, b INT, v INT, PRIMARY KEY (a, b))", "INSERT INTO pair SELECT i % 10, i, 0 FROM "+numbers(100),
-		"CREATE TABLE child (id INT PRIMARY KEY, up INT, FOREIGN KEY (up) REFERENCES moved (id) ON DELETE CASCADE ON UPDATE CASCADE)",
-		"INSERT INTO child VALUES (1, 10), (2, 11), (3, 12)",
 	)
+	tables := []string{"moved", "word", "pair"}
+	if m.Server.VersionID(t) >= 90600 { // before, a cascade is in no binlog, which the precheck says
+		tables = append(tables, "child")
+		m.Exec("CREATE TABLE child (id INT PRIMARY KEY, up INT, FOREIGN KEY (up) REFERENCES moved (id) ON DELETE CASCADE ON UPDATE CASCADE)",
+			"INSERT INTO child VALUES (1, 10), (2, 11), (3, 12)")
+	}
 	m.YAML = strings.Replace(m.YAML, fmt.Sprintf(`[{match: "%s.*"}]`, m.Database), fmt.Sprintf(
 		`[{match: "%[1]s.pair", keyColumns: [a]}, {match: "%[1]s.moved"}, {match: "%[1]s.word"}, {match: "%[1]s.child"}]`, m.Database), 1)
 	tail := m.Tail(ready(m))
@@ -31,7 +35,7 @@ func TestS6KeysMove(t *testing.T) {
 		"UPDATE word SET k = 'ABC' WHERE k = 'abc'", "UPDATE word SET k = 'other' WHERE k = 'xyz'",
 		"UPDATE pair SET b = b + 1000, v = 1 ORDER BY b DESC", "UPDATE moved SET v = v WHERE id > 5",
 		"DELETE FROM moved WHERE id = 1010", "UPDATE pair SET a = a + 10 WHERE a < 5")
-	tail.Check("moved", "word", "pair", "child")
+	tail.Check(tables...)
 	ids := map[string][]string{}
 	for _, msg := range messages(m) {
 		if msg.Properties["phase"] == "incremental" {
