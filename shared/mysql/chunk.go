@@ -28,13 +28,13 @@ func (r Range) Contains(o *KeyOrder, key change.Row) bool {
 // below, the last closed at the greatest key there is. An empty table has no
 // range. estimate is the table's rough row count.
 func (c *Conn) PlanRanges(ctx context.Context, t *change.Table, rows, estimate int64) ([]Range, error) {
-	hi, err := c.keyRow(ctx, t, "", nil, "DESC", 0)
+	hi, err := c.keyRow(ctx, t, nil, "DESC", 0)
 	if err != nil || hi == nil {
 		return nil, err
 	}
 	var bounds []change.Row
 	if len(t.Key) == 1 && hi[0].Kind() == change.Int || hi[0].Kind() == change.Uint && len(t.Key) == 1 {
-		lo, err := c.keyRow(ctx, t, "", nil, "ASC", 0)
+		lo, err := c.keyRow(ctx, t, nil, "ASC", 0)
 		if err != nil || lo == nil {
 			return nil, err
 		}
@@ -92,11 +92,7 @@ func (c *Conn) walkBounds(ctx context.Context, t *change.Table, rows int64, hi c
 	var bounds []change.Row
 	var last change.Row
 	for {
-		where, args := "", []any(nil)
-		if last != nil {
-			where, args = keyCondition(t, ">", last)
-		}
-		next, err := c.keyRow(ctx, t, where, args, "ASC", rows-1)
+		next, err := c.keyRow(ctx, t, last, "ASC", rows-1)
 		if err != nil {
 			return nil, err
 		}
@@ -108,9 +104,9 @@ func (c *Conn) walkBounds(ctx context.Context, t *change.Table, rows int64, hi c
 	}
 }
 
-// keyRow reads one key: the one at offset in the given order. nil when there
-// is none.
-func (c *Conn) keyRow(ctx context.Context, t *change.Table, where string, args []any, dir string, offset int64) (change.Row, error) {
+// keyRow reads one key above after: the one at offset in the given order. nil
+// when there is none.
+func (c *Conn) keyRow(ctx context.Context, t *change.Table, after change.Row, dir string, offset int64) (change.Row, error) {
 	keyTable := &change.Table{Database: t.Database, Name: t.Name}
 	names, order := make([]string, len(t.Key)), make([]string, len(t.Key))
 	for i, k := range t.Key {
@@ -122,10 +118,11 @@ func (c *Conn) keyRow(ctx context.Context, t *change.Table, where string, args [
 	if err != nil {
 		return nil, err
 	}
-	sql := "SELECT " + strings.Join(names, ", ") + " FROM " + QuoteTable(t)
-	if where != "" {
-		sql += " WHERE " + where
+	where, args, err := c.within(ctx, t, Range{After: after})
+	if err != nil {
+		return nil, err
 	}
+	sql := "SELECT " + strings.Join(names, ", ") + " FROM " + QuoteTable(t) + where
 	sql += fmt.Sprintf(" ORDER BY %s LIMIT 1 OFFSET %d", strings.Join(order, ", "), offset)
 	var key change.Row
 	err = c.Stream(ctx, sql, args, func(f []gomysql.FieldValue) (err error) {
@@ -147,20 +144,11 @@ func (c *Conn) ReadRange(ctx context.Context, t *change.Table, r Range, fn func(
 	for i := range t.Columns {
 		exprs[i] = SelectExpr(&t.Columns[i])
 	}
-	sql := "SELECT " + strings.Join(exprs, ", ") + " FROM " + QuoteTable(t)
-	var conds []string
-	var args []any
-	if len(r.After) > 0 {
-		s, a := keyCondition(t, ">", r.After)
-		conds, args = append(conds, s), append(args, a...)
+	where, args, err := c.within(ctx, t, r)
+	if err != nil {
+		return err
 	}
-	if len(r.UpTo) > 0 {
-		s, a := keyCondition(t, "<=", r.UpTo)
-		conds, args = append(conds, s), append(args, a...)
-	}
-	if len(conds) > 0 {
-		sql += " WHERE (" + strings.Join(conds, ") AND (") + ")"
-	}
+	sql := "SELECT " + strings.Join(exprs, ", ") + " FROM " + QuoteTable(t) + where
 	if NewKeyOrder(t, t.Key).Ordered() {
 		names := make([]string, len(t.Key))
 		for i, k := range t.Key {
@@ -175,64 +163,6 @@ func (c *Conn) ReadRange(ctx context.Context, t *change.Table, r Range, fn func(
 		}
 		return fn(row)
 	})
-}
-
-// keyCondition spells key OP bound out column by column, which the optimiser
-// turns into index ranges (it doesn't for row constructors):
-// a > ? OR (a = ? AND b > ?).
-func keyCondition(t *change.Table, op string, bound change.Row) (string, []any) {
-	strict := strings.TrimSuffix(op, "=")
-	var ors []string
-	var args []any
-	for i := range t.Key {
-		var ands []string
-		for j := range i {
-			ands = append(ands, keyTerm(t, j, "="))
-			args = append(args, keyArg(bound[j]))
-		}
-		o := strict
-		if i == len(t.Key)-1 {
-			o = op
-		}
-		ands = append(ands, keyTerm(t, i, o))
-		args = append(args, keyArg(bound[i]))
-		ors = append(ors, "("+strings.Join(ands, " AND ")+")")
-	}
-	return strings.Join(ors, " OR "), args
-}
-
-// keyTerm compares one key column with a parameter of its very own type, so
-// that neither side is converted and the column's index and order are used.
-func keyTerm(t *change.Table, i int, op string) string {
-	c := &t.Columns[t.Key[i]]
-	p := "?"
-	switch c.Type {
-	case change.TypeDecimal:
-		p = fmt.Sprintf("CAST(? AS DECIMAL(%d,%d))", c.Precision, c.Scale)
-	case change.TypeDate:
-		p = "CAST(? AS DATE)"
-	case change.TypeTime:
-		p = fmt.Sprintf("CAST(? AS TIME(%d))", c.Scale)
-	case change.TypeDateTime, change.TypeTimestamp:
-		p = fmt.Sprintf("CAST(? AS DATETIME(%d))", c.Scale)
-	case change.TypeChar, change.TypeVarchar:
-		p = "CONVERT(? USING " + c.Charset + ") COLLATE " + c.Collation
-	case change.TypeBinary, change.TypeVarbinary:
-		p = "CAST(? AS BINARY)"
-	}
-	return QuoteName(c.Name) + " " + op + " " + p
-}
-
-func keyArg(v change.Value) any {
-	switch v.Kind() {
-	case change.Int:
-		return v.Int()
-	case change.Uint:
-		return v.Uint()
-	case change.Bytes:
-		return []byte(v.Str())
-	}
-	return v.Str()
 }
 
 // Size is the server's estimate of a table; it can be far off.

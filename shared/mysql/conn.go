@@ -41,9 +41,10 @@ type Config struct {
 // Conn is one session at the source. It is not safe for concurrent use.
 // Cancelling a call's context closes the session.
 type Conn struct {
-	c      *client.Conn
-	addr   string
-	server Server
+	c       *client.Conn
+	addr    string
+	server  Server
+	sqlMode string // the session's, see understand
 }
 
 // Connect opens a session set up for reading rows exactly: UTC, no sql_mode,
