@@ -26,6 +26,7 @@ func main() {
 		done <- cli.Run(ctx, os.Args, cli.IO{
 			Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv,
 			OutTerminal: term.IsTerminal(int(os.Stdout.Fd())), ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+			OutSize: outSize,
 		})
 	}()
 	for {
@@ -40,4 +41,13 @@ func main() {
 			cancel(interrupted)
 		}
 	}
+}
+
+// outSize is the terminal's, as it is now: its window may change.
+func outSize() (columns, rows int) {
+	columns, rows, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil {
+		return 0, 0
+	}
+	return columns, rows
 }

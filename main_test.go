@@ -303,6 +303,15 @@ func TestRunMigratesDrainsAndGoesOn(t *testing.T) {
 	}
 }
 
+func TestSignalEndsAWatchWell(t *testing.T) {
+	p := start(t, "status", "--watch", "--interval", "100ms", taskFile{}.write(t), "--output", "json")
+	p.until("a status", func(m map[string]any) bool { return m["phase"] == "NotStarted" })
+	p.signal(os.Interrupt)
+	if exit := p.wait(); exit != 0 || p.errors.Len() > 0 || len(p.out) != 1 {
+		t.Errorf("exit code %d, output %q\n%s", exit, p.out, p.errors.String())
+	}
+}
+
 func TestSecondSignalQuitsAtOnce(t *testing.T) {
 	mysql, broker := servertest.MySQL(t), servertest.RocketMQ(t)
 	database := mysql.Database(t)

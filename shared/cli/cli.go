@@ -29,6 +29,8 @@ type IO struct {
 	Getenv func(string) string
 	// OutTerminal and ErrTerminal tell whether somebody watches: then there are colours and a progress line.
 	OutTerminal, ErrTerminal bool
+	// OutSize is the size of Out's terminal in columns and rows; nil means that it isn't known.
+	OutSize func() (columns, rows int)
 	// Now is the clock; nil means the machine's.
 	Now func() time.Time
 }
@@ -59,6 +61,9 @@ type console struct {
 func newConsole(std IO) *console {
 	if std.Now == nil {
 		std.Now = time.Now
+	}
+	if std.OutSize == nil {
+		std.OutSize = func() (int, int) { return 0, 0 }
 	}
 	return &console{IO: std, screen: newScreen(std.Err, std.ErrTerminal)}
 }

@@ -147,6 +147,8 @@ func TestUsageErrorsExitWith2AndNameTheHelp(t *testing.T) {
 		"checkpoint list testdata/shop.yaml 3":    `"3"`,
 		"checkpoint list --limit -1 testdata/x":   "-1",
 		"status --output xml testdata/shop.yaml":  "xml",
+		"status --interval 5s testdata/shop.yaml": "--watch",
+		"status --watch --interval 1ms x":         "100ms",
 		"status --log-level loud x":               "loud",
 		"validate --state file:///tmp/x shop":     "--state",
 		"version please":                          `"please"`,

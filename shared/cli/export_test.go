@@ -30,6 +30,20 @@ func (s *screen) Show(line string) { s.show(line) }
 // Clear takes it away.
 func (s *screen) Clear() { s.clear() }
 
+// Frame is a block on a terminal.
+type Frame struct{ frame }
+
+// NewFrame makes one on a terminal of that size.
+func NewFrame(w io.Writer, size func() (columns, rows int)) *Frame {
+	return &Frame{frame{out: w, size: size}}
+}
+
+// Draw draws the block.
+func (f *Frame) Draw(block string) error { return f.draw(block) }
+
+// End leaves it there whole.
+func (f *Frame) End(block string) error { return f.end(block) }
+
 // Rate is a rate over a window.
 type Rate struct{ rate }
 

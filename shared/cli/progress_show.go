@@ -101,9 +101,7 @@ func (p *progress) now(now time.Time) Progress {
 		p.rate.add(now, s.Rows)
 		s.Seq, s.Epoch, s.Checkpoint = 0, 0, 0
 		s.RowsPerSecond = p.rate.perSecond(now)
-		if left := s.RowsEstimate - s.Rows; left > 0 && s.RowsPerSecond > 0 {
-			s.EtaSeconds = float64(left) / s.RowsPerSecond
-		}
+		s.EtaSeconds = eta(s.RowsEstimate-s.Rows, s.RowsPerSecond)
 	case "tail":
 		s.Rows, s.RowsEstimate, s.Chunks, s.ChunksDone = 0, 0, 0, 0
 		s.RowsPerSecond = p.rate.perSecond(now)

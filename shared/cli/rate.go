@@ -19,6 +19,8 @@ type sample struct {
 func (r *rate) add(at time.Time, n int64) {
 	if k := len(r.samples); k > 0 && n < r.samples[k-1].n {
 		r.samples = nil // another count began
+	} else if k > 0 && at.Equal(r.samples[k-1].at) {
+		return
 	}
 	r.samples = append(r.samples, sample{at, n})
 	old := 0
@@ -39,4 +41,12 @@ func (r *rate) perSecond(now time.Time) float64 {
 		return 0
 	}
 	return float64(last.n-first.n) / took
+}
+
+// eta is how long so much takes at a rate, in seconds; 0 when that can't be told.
+func eta(left int64, perSecond float64) float64 {
+	if left <= 0 || perSecond <= 0 {
+		return 0
+	}
+	return float64(left) / perSecond
 }

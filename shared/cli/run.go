@@ -101,7 +101,7 @@ func (c *console) resume(ctx context.Context, t *target, p *progress) error {
 	if err != nil {
 		return err
 	}
-	s, err := status.Read(ctx, st, c.Now())
+	s, err := status.NewReader(st).Read(ctx, c.Now())
 	if err != nil {
 		return storeFault(err)
 	}

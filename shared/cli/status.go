@@ -4,26 +4,54 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"slipway/shared/cli/status"
+	"slipway/shared/fault"
 	"slipway/shared/task"
 )
 
+// Defaults of watching: often enough to see a snapshot move; not so often that a bucket's owner minds.
+const (
+	watchEvery   = 2 * time.Second
+	leastBetween = 100 * time.Millisecond
+)
+
 func (c *console) statusCommand() *cli.Command {
+	var watch bool
+	every := watchEvery
 	return &cli.Command{
 		Name:      "status",
 		Usage:     "tell how a task is doing",
 		ArgsUsage: "TASK.yaml",
 		Description: "Reads the task's objects in the state store: it works from anywhere, whether something runs or not, and needs\n" +
 			"neither the source nor the destination. Example:\n\n" +
-			"   slipway status examples/shop.yaml\n   slipway status --state s3://bucket/slipway shop --output json",
+			"   slipway status examples/shop.yaml\n   slipway status --watch examples/shop.yaml\n" +
+			"   slipway status --state s3://bucket/slipway shop --output json",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Destination: &watch, Usage: "go on until the task has come to its end"},
+			&cli.DurationFlag{
+				Name: "interval", Value: watchEvery, Destination: &every, Usage: "`TIME` between two looks of --watch",
+				Validator: func(d time.Duration) error {
+					if d < leastBetween {
+						return fault.New(fault.Config, "", "expected %s or more, got %s", leastBetween, d)
+					}
+					return nil
+				},
+			},
+		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := only(cmd, 1); err != nil {
 				return err
+			}
+			if cmd.IsSet("interval") && !watch {
+				return usage(cmd, "--interval goes with --watch")
 			}
 			t, err := c.target(cmd, cmd.Args().First(), task.AllowUnset())
 			if err != nil {
@@ -33,7 +61,11 @@ func (c *console) statusCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			s, err := status.Read(ctx, st, c.Now())
+			reader := status.NewReader(st)
+			if watch {
+				return c.watch(ctx, reader, every)
+			}
+			s, err := reader.Read(ctx, c.Now())
 			if err != nil {
 				return storeFault(err)
 			}
@@ -46,17 +78,29 @@ func (c *console) statusCommand() *cli.Command {
 type StatusMessage struct {
 	Message
 	status.Status
+	// Pace is there when the task is watched, and something moves rows.
+	*Pace
 }
 
 func (c *console) showStatus(s status.Status) error {
 	if c.json() {
-		return c.emit(StatusMessage{Message{"status"}, s})
+		return c.emit(StatusMessage{Message: Message{"status"}, Status: s})
 	}
+	text, err := statusText(s)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(c.Out, text)
+	return err
+}
+
+// statusText is a status for people; more rows come behind the phase.
+func statusText(s status.Status, more ...[]string) (string, error) {
 	phase := string(s.Phase)
 	if s.Step != "" {
 		phase += ", " + s.Step
 	}
-	rows := [][]string{{"task", s.Task}, {"phase", phase}, {"", s.Reason}}
+	rows := append([][]string{{"task", s.Task}, {"phase", phase}, {"", s.Reason}}, more...)
 	if len(s.Snapshot.Tables) > 0 {
 		rows = append(rows, []string{"snapshot", fmt.Sprintf("%s rows of about %s, %d of %d chunks",
 			grouped(s.Snapshot.Rows), grouped(s.Snapshot.RowsEstimate), s.Snapshot.ChunksDone, s.Snapshot.Chunks)})
@@ -64,10 +108,9 @@ func (c *console) showStatus(s status.Status) error {
 	if cp := s.Checkpoint; cp != nil {
 		rows = append(rows, checkpointRows(cp)...)
 	}
-	if err := table(c.Out, rows...); err != nil {
-		return err
-	}
-	return c.showTables(s.Snapshot.Tables)
+	var b strings.Builder
+	err := errors.Join(table(&b, rows...), writeTables(&b, s.Snapshot.Tables))
+	return b.String(), err
 }
 
 // checkpointRows describe the tip.
@@ -96,7 +139,7 @@ func checkpointRows(cp *status.Checkpoint) [][]string {
 	return rows
 }
 
-func (c *console) showTables(tables []status.Table) error {
+func writeTables(w io.Writer, tables []status.Table) error {
 	if len(tables) == 0 {
 		return nil
 	}
@@ -117,8 +160,6 @@ func (c *console) showTables(tables []status.Table) error {
 			t.Name, fmt.Sprint(max(t.Generation, 0)), fmt.Sprintf("%d/%d", t.ChunksDone, t.Chunks), grouped(t.Rows), grouped(t.RowsEstimate), state,
 		})
 	}
-	if _, err := fmt.Fprintln(c.Out); err != nil {
-		return err
-	}
-	return table(c.Out, rows...)
+	fmt.Fprintln(w)
+	return table(w, rows...)
 }

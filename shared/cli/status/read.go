@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -19,17 +18,6 @@ import (
 
 // parallel bounds the reads in flight: a store answers one in tens of milliseconds, and there may be thousands.
 const parallel = 16
-
-// Read reads a task's objects and concludes. Its errors are the store's.
-func Read(ctx context.Context, t *state.Task, now time.Time) (Status, error) {
-	f, err := collect(ctx, t)
-	if err != nil {
-		return Status{}, err
-	}
-	s := Status{Task: t.Name, Time: now.UTC(), Snapshot: f.snapshot, Checkpoint: checkpointOf(f.tip, now)}
-	s.Phase, s.Step, s.Reason = f.conclude(now)
-	return s, nil
-}
 
 // collect reads the objects one after the other: a task that moves meanwhile shows as it was at some of those moments.
 func collect(ctx context.Context, t *state.Task) (*facts, error) {

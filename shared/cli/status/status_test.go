@@ -3,7 +3,9 @@
 package status_test
 
 import (
+	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -122,7 +124,7 @@ func TestPhaseFollowsFromTheObjects(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			o := newObjects(t)
 			tt.build(o)
-			s, err := status.Read(t.Context(), o.st, now)
+			s, err := status.NewReader(o.st).Read(t.Context(), now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -152,7 +154,7 @@ func TestTablesAreCountedByTheirNewestGeneration(t *testing.T) {
 	o.put(o.st.Seam(state.TableOf(orders), 0, 1), snapshot.Seam{})
 	o.checkpoint(state.Checkpoint{N: 4, Time: now, Released: true, Again: []string{added.String(), orders.String()}})
 
-	s, err := status.Read(t.Context(), o.st, now)
+	s, err := status.NewReader(o.st).Read(t.Context(), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +189,7 @@ func TestStatusWritesNothing(t *testing.T) {
 		return n
 	}
 	before := count()
-	if _, err := status.Read(t.Context(), o.st, now); err != nil {
+	if _, err := status.NewReader(o.st).Read(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
 	if after := count(); after != before {
@@ -205,10 +207,71 @@ func TestBrokenObjectsAreErrors(t *testing.T) {
 			if err := o.st.Store.Put(t.Context(), key(o.st), []byte("{")); err != nil {
 				t.Fatal(err)
 			}
-			_, err := status.Read(t.Context(), o.st, now)
+			_, err := status.NewReader(o.st).Read(t.Context(), now)
 			if err == nil || !strings.Contains(err.Error(), key(o.st)) {
 				t.Errorf("want an error that names %s, got %v", key(o.st), err)
 			}
 		})
+	}
+}
+
+// gets counts how often each object is got.
+type gets struct {
+	state.Store
+	mu    sync.Mutex
+	count map[string]int
+}
+
+func (g *gets) Get(ctx context.Context, key string) ([]byte, error) {
+	g.mu.Lock()
+	g.count[key]++
+	g.mu.Unlock()
+	return g.Store.Get(ctx, key)
+}
+
+func TestReaderReadsOnceWhatNeverChanges(t *testing.T) {
+	o := newObjects(t)
+	store := &gets{Store: o.st.Store, count: map[string]int{}}
+	o.st.Store = store
+	o.plan(orders)
+	o.generation(orders, 0, 2, 10)
+	o.done(orders, 0, "0", "", 5)
+	r := status.NewReader(o.st)
+	rows := func() int64 {
+		t.Helper()
+		s, err := r.Read(t.Context(), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Snapshot.Rows
+	}
+	first := rows()
+	o.done(orders, 0, "1", "", 7)
+	if second := rows(); first != 5 || second != 12 {
+		t.Errorf("%d rows, then %d", first, second)
+	}
+	for _, key := range []string{o.st.GenerationPlan(state.TableOf(orders), 0), o.st.ChunkDone(state.TableOf(orders), 0, "0")} {
+		if store.count[key] != 1 {
+			t.Errorf("%s is got %d times", key, store.count[key])
+		}
+	}
+
+	// The task's folder goes, and a task of the same name begins.
+	for key, err := range store.List(t.Context(), "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Delete(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if none := rows(); none != 0 {
+		t.Errorf("%d rows of nothing", none)
+	}
+	o.plan(orders)
+	o.generation(orders, 0, 1, 10)
+	o.done(orders, 0, "0", "", 3)
+	if anew := rows(); anew != 3 {
+		t.Errorf("%d rows of the new task", anew)
 	}
 }
