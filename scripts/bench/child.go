@@ -185,7 +185,9 @@ type one struct{ t *change.Table }
 
 func (o one) Selected(db, name string) bool { return db == o.t.Database && name == o.t.Name }
 
-func (o one) Candidates(string, string) []*change.Table { return []*change.Table{o.t} }
+func (o one) Candidates(string, string) (*change.Table, []*change.Table) { return o.t, nil }
+
+func (one) Contradicted(_, _ string, err error) error { return err }
 
 // childSend sends as many bodies of one size, in as many lanes.
 func childSend(ctx context.Context, c setting) (report, error) {

@@ -57,6 +57,19 @@ func ListTables(ctx context.Context, q Querier) ([]TableInfo, error) {
 	return tables, nil
 }
 
+// DatabaseCollations gives the default collation of every database.
+func DatabaseCollations(ctx context.Context, q Querier) (map[string]string, error) {
+	r, err := q.Query(ctx, "SELECT SCHEMA_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA")
+	if err != nil {
+		return nil, fmt.Errorf("list databases: %w", err)
+	}
+	of := map[string]string{}
+	for _, f := range r.Values {
+		of[text(f[0])] = modernName(text(f[1]))
+	}
+	return of, nil
+}
+
 // LoadTable reads one table's definition; ErrNoTable when there is none.
 func LoadTable(ctx context.Context, q Querier, database, name string) (*change.Table, error) {
 	tables, err := LoadTables(ctx, q, []change.TableName{{Database: database, Name: name}})
@@ -67,10 +80,27 @@ func LoadTable(ctx context.Context, q Querier, database, name string) (*change.T
 }
 
 // LoadTables reads the definitions of the named tables, in that order;
-// ErrNoTable when one is missing. Each is as of one moment: columns are read
-// before and after the keys and must not have changed between.
+// ErrNoTable when one is missing.
 func LoadTables(ctx context.Context, q Querier, names []change.TableName) ([]*change.Table, error) {
-	loaded := make(map[change.TableName]*change.Table, len(names))
+	loaded, err := LoadDefinitions(ctx, q, names)
+	if err != nil {
+		return nil, err
+	}
+	tables := make([]*change.Table, len(names))
+	for i, n := range names {
+		if loaded[n] == nil {
+			return nil, fmt.Errorf("%s: %w", n, ErrNoTable)
+		}
+		tables[i] = loaded[n].Table
+	}
+	return tables, nil
+}
+
+// LoadDefinitions reads the definitions of those of the named tables that
+// exist. Each is as of one moment: columns are read before and after the
+// indexes and must not have changed between.
+func LoadDefinitions(ctx context.Context, q Querier, names []change.TableName) (map[change.TableName]*Definition, error) {
+	loaded := make(map[change.TableName]*Definition, len(names))
 	for database, of := range byDatabase(names) {
 		for batch := range slices.Chunk(of, 200) {
 			if err := loadBatch(ctx, q, database, batch, loaded); err != nil {
@@ -78,13 +108,7 @@ func LoadTables(ctx context.Context, q Querier, names []change.TableName) ([]*ch
 			}
 		}
 	}
-	tables := make([]*change.Table, len(names))
-	for i, n := range names {
-		if tables[i] = loaded[n]; tables[i] == nil {
-			return nil, fmt.Errorf("%s: %w", n, ErrNoTable)
-		}
-	}
-	return tables, nil
+	return loaded, nil
 }
 
 func byDatabase(names []change.TableName) map[string][]any {
@@ -98,13 +122,13 @@ func byDatabase(names []change.TableName) map[string][]any {
 // loadTries is how often a definition is read until it holds still.
 const loadTries = 5
 
-func loadBatch(ctx context.Context, q Querier, database string, names []any, into map[change.TableName]*change.Table) error {
+func loadBatch(ctx context.Context, q Querier, database string, names []any, into map[change.TableName]*Definition) error {
 	before, err := readTables(ctx, q, database, names)
 	for range loadTries {
 		if err != nil {
 			return err
 		}
-		keys, err := readKeys(ctx, q, database, names)
+		indexes, err := readIndexes(ctx, q, database, names)
 		if err != nil {
 			return err
 		}
@@ -114,8 +138,9 @@ func loadBatch(ctx context.Context, q Querier, database string, names []any, int
 		}
 		if reflect.DeepEqual(before, after) {
 			for name, d := range after {
-				chooseKey(d, keys[name])
-				into[change.TableName{Database: database, Name: name}] = d.table
+				d.Indexes = indexes[name]
+				d.chooseKey()
+				into[change.TableName{Database: database, Name: name}] = d
 			}
 			return nil
 		}
@@ -125,33 +150,28 @@ func loadBatch(ctx context.Context, q Querier, database string, names []any, int
 }
 
 const columnsQuery = `SELECT c.TABLE_NAME, t.ENGINE, c.COLUMN_NAME, c.COLUMN_TYPE, c.IS_NULLABLE,
-		c.CHARACTER_SET_NAME, c.COLLATION_NAME, c.EXTRA
+		c.CHARACTER_SET_NAME, c.COLLATION_NAME, c.EXTRA, t.TABLE_COLLATION
 	FROM information_schema.COLUMNS c
 	JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME
 	WHERE c.TABLE_SCHEMA = ? AND c.TABLE_NAME IN (%s) AND t.TABLE_TYPE = 'BASE TABLE'
 	ORDER BY c.TABLE_NAME, c.ORDINAL_POSITION`
 
-// definition is a table with what only the choice of its key needs to know.
-type definition struct {
-	table   *change.Table
-	virtual []bool // per column
-}
-
-func readTables(ctx context.Context, q Querier, database string, names []any) (map[string]definition, error) {
+func readTables(ctx context.Context, q Querier, database string, names []any) (map[string]*Definition, error) {
 	r, err := q.Query(ctx, fmt.Sprintf(columnsQuery, placeholders(len(names))), append([]any{database}, names...)...)
 	if err != nil {
 		return nil, err
 	}
-	tables := map[string]definition{}
+	tables := map[string]*Definition{}
 	for _, f := range r.Values {
 		name := text(f[0])
 		d := tables[name]
-		if d.table == nil {
-			d.table = &change.Table{Database: database, Name: name, Engine: text(f[1])}
+		if d == nil {
+			d = &Definition{Table: &change.Table{Database: database, Name: name, Engine: text(f[1])}, Collation: modernName(text(f[8]))}
+			tables[name] = d
 		}
 		col, err := newColumn(text(f[2]), text(f[3]), modernName(text(f[5])))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", d.table, err)
+			return nil, fmt.Errorf("%s: %w", d.Table, err)
 		}
 		extra := text(f[7])
 		col.Nullable = text(f[4]) == "YES"
@@ -159,9 +179,10 @@ func readTables(ctx context.Context, q Querier, database string, names []any) (m
 		virtual := strings.Contains(extra, "VIRTUAL GENERATED")
 		col.Generated = virtual || strings.Contains(extra, "STORED GENERATED")
 		col.Invisible = strings.Contains(extra, "INVISIBLE")
-		d.table.Columns = append(d.table.Columns, col)
-		d.virtual = append(d.virtual, virtual)
-		tables[name] = d
+		d.Table.Columns = append(d.Table.Columns, col)
+		if virtual {
+			d.Virtual = append(d.Virtual, col.Name)
+		}
 	}
 	return tables, nil
 }

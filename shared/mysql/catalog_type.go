@@ -32,10 +32,7 @@ var baseTypes = map[string]change.Type{
 // only who must decode the column needs to care.
 func newColumn(name, declared, charsetName string) (change.Column, error) {
 	col := change.Column{Name: name, Declared: declared, Charset: charsetName}
-	base, rest := declared, ""
-	if i := strings.IndexAny(declared, "( "); i >= 0 {
-		base, rest = declared[:i], declared[i:]
-	}
+	base, rest := splitDeclared(declared)
 	col.Type = baseTypes[base]
 	if col.Type == change.TypeEnum || col.Type == change.TypeSet {
 		var err error
@@ -56,6 +53,14 @@ func newColumn(name, declared, charsetName string) (change.Column, error) {
 		col.Length = args[0]
 	}
 	return col, nil
+}
+
+// splitDeclared parts a declared type behind its first word.
+func splitDeclared(declared string) (word, rest string) {
+	if i := strings.IndexAny(declared, "( "); i >= 0 {
+		return declared[:i], declared[i:]
+	}
+	return declared, ""
 }
 
 // typeArguments reads up to two numbers in parentheses.

@@ -68,6 +68,17 @@ var collationsByID = sync.OnceValue(func() map[uint64]collation {
 	return all
 })
 
+// charsetOfCollation is "" for an unknown collation.
+func charsetOfCollation(name string) string { return charsetsByCollation()[name] }
+
+var charsetsByCollation = sync.OnceValue(func() map[string]string {
+	all := map[string]string{}
+	for _, c := range collationsByID() {
+		all[c.name] = c.charset
+	}
+	return all
+})
+
 // modernName gives charsets and collations of servers before 8.0.30 the names
 // of today: utf8 became utf8mb3.
 func modernName(name string) string {

@@ -178,6 +178,17 @@ func (c *Conn) ServerUUID(ctx context.Context) (string, error) {
 	return c.String(ctx, "SELECT @@server_uuid")
 }
 
+// FullRowMetadata tells whether table maps say what their columns are; servers
+// before 8.0.1 have no such setting, and don't.
+func (c *Conn) FullRowMetadata(ctx context.Context) (bool, error) {
+	r, err := c.Query(ctx, "SHOW GLOBAL VARIABLES LIKE 'binlog_row_metadata'")
+	if err != nil || r.RowNumber() == 0 {
+		return false, err
+	}
+	value, err := r.GetString(0, 1)
+	return strings.EqualFold(value, "FULL"), err
+}
+
 // LogPosition is a place in the binlog: comparable on one server only.
 type LogPosition struct {
 	File string `json:"file"`

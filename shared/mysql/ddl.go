@@ -35,6 +35,8 @@ const (
 type Parsed struct {
 	Class   StatementClass
 	Changes []TableChange
+
+	stmt sqlparser.Statement // nil where another parser had to do
 }
 
 // TableChange is what a DDL does to one table, view or routine.
@@ -124,14 +126,32 @@ func classByKeyword(w []string) (StatementClass, bool) {
 }
 
 func parseDDL(sql string, words []string, database string) (Parsed, error) {
-	parser, err := sqlparser.New(sqlparser.Options{MySQLServerVersion: "8.4.0"})
+	stmt, err := parseSQL(sql)
 	if err != nil {
 		return Parsed{}, err
+	}
+	p, err := sortStatement(stmt, words, database)
+	p.stmt = stmt
+	return p, err
+}
+
+// parseSQL parses a statement. What vitess lacks is put into words it knows
+// first, if it must.
+func parseSQL(sql string) (sqlparser.Statement, error) {
+	parser, err := sqlparser.New(sqlparser.Options{MySQLServerVersion: "8.4.0"})
+	if err != nil {
+		return nil, err
 	}
 	stmt, err := parser.ParseStrictDDL(sql)
 	if err != nil {
-		return Parsed{}, err
+		if plain := plainWords(sql); plain != sql {
+			stmt, err = parser.ParseStrictDDL(plain)
+		}
 	}
+	return stmt, err
+}
+
+func sortStatement(stmt sqlparser.Statement, words []string, database string) (Parsed, error) {
 	n := namer{database}
 	switch s := stmt.(type) {
 	case *sqlparser.Insert, *sqlparser.Update, *sqlparser.Delete:

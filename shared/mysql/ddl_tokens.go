@@ -18,6 +18,17 @@ func leadingWords(sql string, n int) []string {
 // names (quotes kept) and single signs.
 func sqlTokens(sql string, n int) []string {
 	var out []string
+	for _, s := range tokenSpans(sql, n) {
+		out = append(out, sql[s.from:s.to])
+	}
+	return out
+}
+
+// span is sql[from:to].
+type span struct{ from, to int }
+
+func tokenSpans(sql string, n int) []span {
+	var out []span
 	for i := 0; i < len(sql) && len(out) < n; {
 		c := sql[i]
 		switch {
@@ -34,17 +45,17 @@ func sqlTokens(sql string, n int) []string {
 			i += 2
 		case c == '`' || c == '"' || c == '\'':
 			j := quotedEnd(sql, i)
-			out = append(out, sql[i:j])
+			out = append(out, span{i, j})
 			i = j
 		case isWordByte(c):
 			j := i
 			for j < len(sql) && isWordByte(sql[j]) {
 				j++
 			}
-			out = append(out, sql[i:j])
+			out = append(out, span{i, j})
 			i = j
 		default:
-			out = append(out, sql[i:i+1])
+			out = append(out, span{i, i + 1})
 			i++
 		}
 	}
@@ -148,4 +159,44 @@ func unquoteName(s string) string {
 		return strings.ReplaceAll(s[1:len(s)-1], q+q, q)
 	}
 	return s
+}
+
+// typeSynonyms are reserved words for types that vitess doesn't know, and the
+// words it does; two words are tried before one. Being reserved they can stand
+// for nothing else unquoted.
+var typeSynonyms = map[string]string{
+	"DOUBLE PRECISION": "double", "CHARACTER VARYING": "varchar", "CHAR VARYING": "varchar", "CHARACTER SET": "character set",
+	"LONG VARCHAR": "mediumtext", "LONG VARBINARY": "mediumblob",
+	"DEC": "decimal", "CHARACTER": "char", "VARCHARACTER": "varchar", "LONG": "mediumtext",
+	"INT1": "tinyint", "INT2": "smallint", "INT3": "mediumint", "MIDDLEINT": "mediumint", "INT4": "int", "INT8": "bigint",
+}
+
+// plainWords rewrites a statement for vitess: types by their usual names, and a
+// CREATE TABLE … SELECT, whose text in the log ends in START TRANSACTION, without
+// that end.
+func plainWords(sql string) string {
+	spans := tokenSpans(sql, len(sql))
+	word := func(i int) string {
+		if i >= len(spans) {
+			return ""
+		}
+		return strings.ToUpper(sql[spans[i].from:spans[i].to])
+	}
+	var b strings.Builder
+	end := 0
+	for i := 0; i < len(spans); i++ {
+		s := spans[i]
+		known, last := typeSynonyms[word(i)+" "+word(i+1)], i+1
+		if known == "" {
+			known, last = typeSynonyms[word(i)], i
+		}
+		if word(i) == "START" && word(i+1) == "TRANSACTION" && i+2 == len(spans) {
+			return b.String() + sql[end:s.from]
+		}
+		if known != "" {
+			b.WriteString(sql[end:s.from] + known)
+			end, i = spans[last].to, last
+		}
+	}
+	return b.String() + sql[end:]
 }

@@ -67,6 +67,8 @@ type Query struct {
 	Database string
 	// Parsed is what the statement does.
 	Parsed Parsed
+
+	session statementSession
 }
 
 // Definitions tells a Reader which tables matter and what they look like.
@@ -74,7 +76,11 @@ type Query struct {
 type Definitions interface {
 	// Selected tells whether rows of the table are wanted.
 	Selected(database, table string) bool
-	// Candidates are the definitions rows of the table may have been written
-	// with, the likeliest first.
-	Candidates(database, table string) []*change.Table
+	// Candidates gives the table's definition as of here, nil when it isn't known,
+	// and others that rows may have been written with: hints for what a full table
+	// map leaves out.
+	Candidates(database, table string) (known *change.Table, hints []*change.Table)
+	// Contradicted hears of a table map that no definition explains; nil leaves the
+	// rows behind it out.
+	Contradicted(database, table string, err error) error
 }

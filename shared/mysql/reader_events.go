@@ -151,9 +151,11 @@ func (r *Reader) tableMap(ev *replication.TableMapEvent, raw []byte) error {
 		r.maps[ev.TableID] = &tableMap{}
 		return nil
 	}
-	t, err := Resolve(ev, r.cfg.Tables.Candidates(db, name)...)
+	known, hints := r.cfg.Tables.Candidates(db, name)
+	t, err := Resolve(ev, known, hints...)
 	if err != nil {
-		return fault.New(fault.SchemaMismatch, "", "table map of %s.%s at %s:%d: %w", db, name, r.log.File, r.log.Pos, err)
+		r.maps[ev.TableID] = &tableMap{}
+		return r.cfg.Tables.Contradicted(db, name, fault.New(fault.SchemaMismatch, "", "table map of %s.%s at %s:%d: %w", db, name, r.log.File, r.log.Pos, err))
 	}
 	d, err := NewBinlogDecoder(t)
 	if err != nil {

@@ -3,7 +3,6 @@
 package mysql
 
 import (
-	"encoding/binary"
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/replication"
@@ -48,18 +47,18 @@ func (r *Reader) query(ev *replication.QueryEvent, ms int64) error {
 	case "XA ROLLBACK":
 		return r.end(XARollback, rest, ms)
 	}
-	if err := r.statement(sql, string(ev.Schema), session.mode, ms); err != nil || r.tx.begun {
+	if err := r.statement(sql, string(ev.Schema), session, ms); err != nil || r.tx.begun {
 		return err
 	}
 	return r.end(Commit, "", ms) // a DDL is a transaction of its own
 }
 
-func (r *Reader) statement(sql, database string, mode uint64, ms int64) error {
+func (r *Reader) statement(sql, database string, session statementSession, ms int64) error {
 	if r.tx.seen++; r.tx.seen <= r.tx.handed {
 		return nil
 	}
 	r.tx.handed = r.tx.seen
-	q := &Query{SQL: sql, Database: database, Parsed: ParseStatement(sql, database, mode)}
+	q := &Query{SQL: sql, Database: database, Parsed: ParseStatement(sql, database, session.mode), session: session}
 	return r.emit(Event{Kind: Statement, GTID: r.tx.gtid, Time: ms, Query: q})
 }
 
@@ -97,58 +96,6 @@ func controlVerb(sql string) (verb, rest string) {
 	return "", ""
 }
 
-// statementSession is what a statement's text depends on (rule T5).
-type statementSession struct {
-	mode    uint64 // sql_mode
-	charset string // of the text; "" when the event doesn't say
-}
-
-// sessionOf reads a QueryEvent's status variables: a code, then a value whose
-// length follows from the code. The server writes those we want first.
-func sessionOf(vars []byte) statementSession {
-	var s statementSession
-	for i := 0; i < len(vars); {
-		value := vars[i+1:]
-		var size int
-		switch vars[i] {
-		case 0: // flags
-			size = 4
-		case 1: // sql_mode
-			size = 8
-			if len(value) >= size {
-				s.mode = binary.LittleEndian.Uint64(value)
-			}
-		case 3: // auto_increment
-			size = 4
-		case 4: // collations of client, connection and server
-			if len(value) >= 6 {
-				s.charset = collationsByID()[uint64(binary.LittleEndian.Uint16(value))].charset
-			}
-			return s
-		case 6: // catalog
-			if len(value) == 0 {
-				return s
-			}
-			size = 1 + int(value[0])
-		default:
-			return s
-		}
-		i += 1 + size
-	}
-	return s
-}
-
-// text gives a statement in UTF-8. What its charset can't explain is dropped:
-// the server has read it all the same.
-func (s statementSession) text(raw []byte) string {
-	if s.charset != "" && s.charset != "binary" {
-		if t, err := DecodeText(s.charset, raw); err == nil {
-			return t
-		}
-	}
-	return strings.ToValidUTF8(string(raw), "")
-}
-
 // loadQuery hands out a LOAD DATA that was logged as a statement. go-mysql
 // leaves its text out: behind the event's header come 26 bytes, the status
 // variables, the database with a zero byte, the text and the checksum.
@@ -160,5 +107,5 @@ func (r *Reader) loadQuery(ev *replication.ExecuteLoadQueryEvent, raw []byte, ms
 		return fault.New(fault.UnreadableEvent, "", "LOAD DATA at %s:%d has only %d bytes", r.log.File, r.log.Pos, len(raw))
 	}
 	s := sessionOf(raw[fixed:db])
-	return r.statement(s.text(raw[text:len(raw)-replication.BinlogChecksumLength]), string(raw[db:text-1]), s.mode, ms)
+	return r.statement(s.text(raw[text:len(raw)-replication.BinlogChecksumLength]), string(raw[db:text-1]), s, ms)
 }

@@ -39,19 +39,21 @@ type selected struct {
 
 func (s selected) Selected(database, _ string) bool { return database == s.database }
 
-func (s selected) Candidates(database, table string) []*change.Table {
+func (s selected) Candidates(database, table string) (*change.Table, []*change.Table) {
 	c, err := mysql.Connect(context.WithoutCancel(s.t.Context()), s.cfg)
 	if err != nil {
 		s.t.Error(err)
-		return nil
+		return nil, nil
 	}
 	defer c.Close()
 	t, err := mysql.LoadTable(s.t.Context(), c, database, table)
 	if err != nil {
-		return nil // dropped meanwhile: the table map says all
+		return nil, nil // dropped meanwhile: the table map says all
 	}
-	return []*change.Table{t}
+	return t, nil
 }
+
+func (selected) Contradicted(_, _ string, err error) error { return err }
 
 // newSource makes a database and a reader that starts behind its statements.
 func newSource(t *testing.T, server *servertest.MySQLServer, statements ...string) *source {

@@ -15,23 +15,26 @@ import (
 )
 
 // ErrMinimalMetadata tells that table maps don't say what their columns are.
-var ErrMinimalMetadata = errors.New("the table map has no column names; SET GLOBAL binlog_row_metadata = FULL on the source and take a new snapshot")
+var ErrMinimalMetadata = errors.New("the table map has no column names")
 
 // Resolve gives the definition that the rows of a table map were written with
-// (rule T5). The table map says nearly all; the text of a type, what is
-// generated, the engine, and whether the key is the primary key or a unique one
-// that stands in for it come from the first candidate that agrees on each.
+// (rule T5). With full metadata the table map says nearly all; the text of a
+// type, what is generated, the engine, and whether the key is the primary key or
+// a unique one that stands in for it come from the first of known and hints that
+// agrees on each. With minimal metadata known is the definition, if the table map
+// doesn't contradict it.
 //
-// A candidate that agrees in everything is returned itself, so that one
-// definition is shared by all its rows.
-func Resolve(e *replication.TableMapEvent, candidates ...*change.Table) (*change.Table, error) {
+// A definition that agrees in everything is returned itself, so that one is
+// shared by all its rows.
+func Resolve(e *replication.TableMapEvent, known *change.Table, hints ...*change.Table) (*change.Table, error) {
 	if len(e.ColumnName) == 0 {
-		return nil, fmt.Errorf("%s.%s: %w", e.Schema, e.Table, ErrMinimalMetadata)
+		return resolveMinimal(e, known)
 	}
 	t, err := mappedTable(e)
 	if err != nil {
 		return nil, err
 	}
+	candidates := append([]*change.Table{known}, hints...)
 	for _, c := range candidates {
 		if c != nil && agrees(t, c) {
 			return c, nil

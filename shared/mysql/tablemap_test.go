@@ -143,7 +143,7 @@ func TestT5TableMapGivesTheDefinition(t *testing.T) {
 			if shared != known {
 				t.Errorf("the known definition does not agree with its table map:\n%s", cmp.Diff(known, shared))
 			}
-			alone, err := mysql.Resolve(maps[0])
+			alone, err := mysql.Resolve(maps[0], nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -212,13 +212,45 @@ func TestT5OldRowsGetTheirOldDefinition(t *testing.T) {
 	}
 }
 
-func TestT5MinimalMetadataIsRefused(t *testing.T) {
+// A table map without names is believed only where nothing it says contradicts
+// the definition.
+func TestT5MinimalMetadataIsHeldAgainstTheDefinition(t *testing.T) {
 	c := connect(t)
 	db := servertest.MySQL(t).Database(t)
-	query(t, c, "CREATE TABLE "+db+".t (id int)")
-	m := tableMaps(t, c, db, "INSERT INTO "+db+".t VALUES (1)")[0]
+	create := func(columns string) *change.Table {
+		query(t, c, "DROP TABLE IF EXISTS "+db+".t")
+		query(t, c, "CREATE TABLE "+db+".t ("+columns+")")
+		return loadTable(t, c, db, "t")
+	}
+	const columns = "a varchar(10) CHARACTER SET latin1, b int unsigned, c decimal(5,2), d datetime(3), e enum('x','y'), f char(4), g text, h bit(9)"
+	wrong := map[string]*change.Table{}
+	for what, columns := range map[string]string{
+		"columns": columns + ", i int",
+		"order":   "b int unsigned, a varchar(10) CHARACTER SET latin1, c decimal(5,2), d datetime(3), e enum('x','y'), f char(4), g text, h bit(9)",
+		"size":    strings.Replace(columns, "varchar(10)", "varchar(11)", 1),
+		"sign":    strings.Replace(columns, "unsigned", "", 1),
+		"digits":  strings.Replace(columns, "(5,2)", "(6,2)", 1),
+		"seconds": strings.Replace(columns, "datetime(3)", "datetime", 1),
+		"charset": strings.Replace(columns, "latin1", "latin2", 1),
+		"text":    strings.Replace(columns, "text", "mediumtext", 1),
+		"bits":    strings.Replace(columns, "bit(9)", "bit(10)", 1),
+		"kind":    strings.Replace(columns, "enum", "set", 1),
+	} {
+		wrong[what] = create(columns)
+	}
+	known := create(columns)
+	m := tableMaps(t, c, db, "INSERT INTO "+db+".t VALUES ()")[0]
 	m.ColumnName = nil
-	if _, err := mysql.Resolve(m, loadTable(t, c, db, "t")); !errors.Is(err, mysql.ErrMinimalMetadata) {
-		t.Errorf("error %v, want ErrMinimalMetadata", err)
+	m.EnumStrValue, m.SetStrValue = nil, nil
+	if got, err := mysql.Resolve(m, known); err != nil || got != known {
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := mysql.Resolve(m, nil); !errors.Is(err, mysql.ErrMinimalMetadata) {
+		t.Errorf("without a definition: %v, want ErrMinimalMetadata", err)
+	}
+	for what, table := range wrong {
+		if _, err := mysql.Resolve(m, table); err == nil {
+			t.Errorf("another %s is taken", what)
+		}
 	}
 }

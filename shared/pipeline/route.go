@@ -52,6 +52,18 @@ func (p *Pipeline) Selected(database, name string) bool {
 	return ok && err == nil
 }
 
+// Concerns tells whether tables of the database may be selected.
+func (p *Pipeline) Concerns(database string) bool { return p.task.Concerns(database) }
+
+// Topic is where the rows of a selected table go; "" for any other.
+func (p *Pipeline) Topic(database, name string) string {
+	rule, ok, err := p.task.Select(database, name)
+	if !ok || err != nil {
+		return ""
+	}
+	return rule.Topic
+}
+
 // Route is where the rows of one table definition go.
 type Route struct {
 	Topic string

@@ -34,6 +34,8 @@ type Plan struct {
 	P1 change.GTIDSet `json:"p1"`
 	// Tables that are snapshotted in the first generation.
 	Tables []change.TableName `json:"tables"`
+	// Schema is the key of the table definitions as of P0 (rule T5).
+	Schema string `json:"schema"`
 	// Queues of every topic, as they must stay (rule D7).
 	Queues map[string][]string `json:"queues"`
 	Time   time.Time           `json:"time"`
@@ -41,7 +43,7 @@ type Plan struct {
 	pages int // that Tables were read from, beside this object
 }
 
-const planVersion = 1
+const planVersion = 2
 
 // Mode is how a table is read.
 type Mode string

@@ -191,11 +191,23 @@ func (p *Planner) measure(ctx context.Context) (*Plan, error) {
 			return nil, err
 		}
 	}
+	schema, err := p.schema(ctx, conn, plan.Tables)
+	if err != nil {
+		return nil, err
+	}
 	end, err := conn.LogEnd(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return plan, p.noDDL(ctx, plan, end)
+	touched, err := p.noDDL(ctx, plan, end)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range touched {
+		schema.Lose(name, "it was changed while the task was planned")
+	}
+	plan.Schema, err = SaveSchema(ctx, p.cfg.State, 0, schema)
+	return plan, err
 }
 
 // tables lists the selected tables as they are now.
@@ -259,8 +271,8 @@ func (p *Planner) awaitXA(ctx context.Context, conn *mysql.Conn) error {
 
 // noDDL reads the binlog from P0 to end and fails with errMoved if a selected
 // table was changed in between: P0's definitions would not be those planned
-// with.
-func (p *Planner) noDDL(ctx context.Context, plan *Plan, end mysql.LogPosition) error {
+// with. It gives the other tables that were changed.
+func (p *Planner) noDDL(ctx context.Context, plan *Plan, end mysql.LogPosition) (touched []change.TableName, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var moved error
@@ -269,9 +281,10 @@ func (p *Planner) noDDL(ctx context.Context, plan *Plan, end mysql.LogPosition) 
 		Heartbeat: heartbeat, Tables: noTables{}, Logger: p.cfg.Logger,
 	})
 	reached := false
-	err := r.Run(ctx, func(e mysql.Event) error {
+	err = r.Run(ctx, func(e mysql.Event) error {
 		if e.Kind == mysql.Statement {
 			for _, c := range e.Query.Parsed.Changes {
+				touched = append(touched, change.TableName{Database: c.Database, Name: c.Name})
 				if p.concerns(plan, c) {
 					moved = fmt.Errorf("%w: %s of %s.%s", errMoved, c.Type, c.Database, c.Name)
 				}
@@ -284,9 +297,9 @@ func (p *Planner) noDDL(ctx context.Context, plan *Plan, end mysql.LogPosition) 
 		return nil
 	})
 	if reached {
-		return moved
+		return touched, moved
 	}
-	return err
+	return nil, err
 }
 
 // concerns tells whether a statement touches a selected table.
@@ -300,8 +313,9 @@ func (p *Planner) concerns(plan *Plan, c mysql.TableChange) bool {
 // noTables selects nothing.
 type noTables struct{}
 
-func (noTables) Selected(string, string) bool              { return false }
-func (noTables) Candidates(string, string) []*change.Table { return nil }
+func (noTables) Selected(string, string) bool                               { return false }
+func (noTables) Candidates(string, string) (*change.Table, []*change.Table) { return nil, nil }
+func (noTables) Contradicted(_, _ string, err error) error                  { return err }
 
 // generation plans one generation of a table, or reads the one that is there.
 func (p *Planner) generation(ctx context.Context, conn *mysql.Conn, name change.TableName, number int64, b change.GTIDSet, seq int64) (*Generation, error) {

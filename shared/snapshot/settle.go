@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"slipway/shared/change"
 	"slipway/shared/state"
 )
 
@@ -98,15 +97,13 @@ func gather(ctx context.Context, t *state.Task, gen *Generation) (*Seam, error) 
 // leaves seams that the next call finds equal.
 func seal(ctx context.Context, t *state.Task, chain *state.Chain, plan *Plan, seams []*Seam) (SettleResult, error) {
 	first := state.Checkpoint{
-		Committed: state.Position{GTIDSet: plan.P0.String(), ServerUUID: plan.ServerUUID},
+		Committed: state.Position{GTIDSet: plan.P0.String(), ServerUUID: plan.ServerUUID}, Schema: plan.Schema,
 	}
-	var definitions []*change.Table
 	for _, s := range seams {
 		if err := state.CreateJSON(ctx, t.Store, t.Seam(state.TableOf(s.Table), s.Gen, 1), s); err != nil {
 			return SettleResult{}, fmt.Errorf("seal the seam of %s: %w", s.Table, err)
 		}
 		first.Committed.Seq = max(first.Committed.Seq, s.Seq)
-		definitions = append(definitions, s.Definition)
 	}
 	tip, err := chain.Tip(ctx)
 	if err == nil {
@@ -115,33 +112,11 @@ func seal(ctx context.Context, t *state.Task, chain *state.Chain, plan *Plan, se
 	if !errors.Is(err, state.ErrNoChain) {
 		return SettleResult{}, err
 	}
-	if first.Schema, err = SaveSchema(ctx, t, 0, Schema{Tables: definitions}); err != nil {
-		return SettleResult{}, err
-	}
 	first.Reserved.Seq = first.Committed.Seq
 	if _, err := chain.First(ctx, first); err != nil {
 		return SettleResult{}, err
 	}
 	return SettleResult{Epoch: 1}, nil
-}
-
-// Schema is the table definitions as of a position.
-type Schema struct {
-	Tables []*change.Table `json:"tables"`
-	// Settled names the tables whose definition the binlog has confirmed.
-	Settled []string `json:"settled,omitempty"`
-}
-
-// SaveSchema stores definitions as of seq and gives their key.
-func SaveSchema(ctx context.Context, t *state.Task, seq int64, schema Schema) (string, error) {
-	key := t.SchemaAt(seq)
-	err := state.CreateJSON(ctx, t.Store, key, schema)
-	if errors.Is(err, state.ErrExists) {
-		// Another process came to this position: what the tables look like there is
-		// a fact of the binlog, so its object says the same.
-		err = nil
-	}
-	return key, err
 }
 
 // Sweep deletes stored messages and parts of sealed chunks (rule S3). What a

@@ -160,14 +160,27 @@ func (w *Watcher) Selected(database, table string) bool {
 }
 
 // Candidates implements mysql.Definitions.
-func (w *Watcher) Candidates(database, table string) []*change.Table {
+func (w *Watcher) Candidates(database, table string) (*change.Table, []*change.Table) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if k := w.kept[change.TableName{Database: database, Name: table}]; k != nil {
-		return []*change.Table{k.table}
+		return k.table, nil
+	}
+	return nil, nil
+}
+
+// Contradicted implements mysql.Definitions: a row that the chunk's definition
+// doesn't explain was written before a DDL that is yet to be read.
+func (w *Watcher) Contradicted(database, table string, _ error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if k := w.kept[change.TableName{Database: database, Name: table}]; k != nil {
+		k.again = otherDefinition
 	}
 	return nil
 }
+
+const otherDefinition = "a row was written with another definition"
 
 func (w *Watcher) handle(e mysql.Event) error {
 	w.mu.Lock()
@@ -206,7 +219,7 @@ func (w *Watcher) rows(e mysql.Event) error {
 		return nil
 	}
 	if e.Table != k.table && !reflect.DeepEqual(e.Table, k.table) {
-		k.again = "a row was written with another definition"
+		k.again = otherDefinition
 		return nil
 	}
 	if w.xa {

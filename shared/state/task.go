@@ -142,8 +142,11 @@ func (t *Task) Control(n int64) string { return t.Controls() + number(n) + ".jso
 // Controls is the prefix of the operator's orders.
 func (t *Task) Controls() string { return t.key("control") + "/" }
 
-// SchemaAt is the table definitions as of sequence number seq.
-func (t *Task) SchemaAt(seq int64) string { return t.Schemas() + number(seq) + ".json" }
+// SchemaAt is the table definitions as of sequence number seq, told from others of
+// that number by a digest of what it holds.
+func (t *Task) SchemaAt(seq int64, digest string) string {
+	return t.Schemas() + number(seq) + "-" + digest + ".json"
+}
 
 // Schemas is the prefix of the table definitions.
 func (t *Task) Schemas() string { return t.key("schema") + "/" }

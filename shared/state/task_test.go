@@ -35,7 +35,7 @@ func TestTaskKeys(t *testing.T) {
 		task.Checkpoint(12):             "shop/checkpoints/00000000000000000012.json",
 		task.Control(3):                 "shop/control/00000000000000000003.json",
 		task.Controls():                 "shop/control/",
-		task.SchemaAt(4):                "shop/schema/00000000000000000004.json",
+		task.SchemaAt(4, "ab12"):        "shop/schema/00000000000000000004-ab12.json",
 		task.Schemas():                  "shop/schema/",
 		task.XA("u-u-i:5", 1):           "shop/xa/u-u-i%3A5/00000000000000000001.rows",
 		task.Large("00ff"):              "shop/large/00ff",

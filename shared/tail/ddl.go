@@ -3,6 +3,7 @@
 package tail
 
 import (
+	"cmp"
 	"fmt"
 
 	"slipway/shared/change"
@@ -32,7 +33,6 @@ func (h *handler) ddl(e mysql.Event, c *mysql.TableChange) error {
 	ordinal := h.tx.ordinals[name]
 	h.tx.ordinals[name] = ordinal + 1
 	fresh := h.count()
-	h.redefine(c, old, name)
 	if verdict == spoiled {
 		return h.startOverBoth(old, name, e.Time, fresh)
 	}
@@ -45,21 +45,6 @@ func (h *handler) ddl(e mysql.Event, c *mysql.TableChange) error {
 		Time: e.Time, GTID: h.tx.text, Seq: h.seq, Origin: h.tx.text + "/" + c.Database + "." + c.Name, Ordinal: ordinal, Replay: h.replay(),
 		DDL: &change.DDL{Type: c.Type, Database: c.Database, Table: c.Name, SQL: e.Query.SQL},
 	}, h.ddlTopic)
-}
-
-// redefine tells the schema what the statement did.
-func (h *handler) redefine(c *mysql.TableChange, old, name change.TableName) {
-	switch c.Type {
-	case change.DDLErase:
-		h.schema.gone(name)
-	case change.DDLQuery, change.DDLTruncate:
-	default:
-		if old != name {
-			h.schema.gone(old)
-		}
-		h.schema.changed(name)
-	}
-	h.tx.redefined = true
 }
 
 // barrier sends one message between everything before and everything after.
@@ -109,15 +94,5 @@ func (h *handler) startOver(name change.TableName, time int64, fresh bool) error
 			Type: change.DDLTruncate, Database: name.Database, Table: name.Name,
 			SQL: "TRUNCATE TABLE " + mysql.QuoteName(name.Database) + "." + mysql.QuoteName(name.Name),
 		},
-	}, h.resetTopic(name))
-}
-
-// resetTopic is where the table's rows went.
-func (h *handler) resetTopic(name change.TableName) string {
-	if d := h.schema.tables[name]; d != nil && d.table != nil {
-		if r, err := h.pipe.Route(d.table); err == nil {
-			return r.Topic
-		}
-	}
-	return h.ddlTopic
+	}, cmp.Or(h.pipe.Topic(name.Database, name.Name), h.ddlTopic))
 }

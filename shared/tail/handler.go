@@ -110,7 +110,7 @@ func (h *handler) handle(e mysql.Event) error {
 		h.idle.Store(true)
 		h.level.Store(true)
 		h.releaseSeams()
-		return nil
+		return h.schema.boundary(e.Position)
 	}
 	return h.end(e)
 }
@@ -135,6 +135,9 @@ func (h *handler) end(e mysql.Event) error {
 	}
 	h.progress.end(h.tx.gtid, h.seq, e.Position, e.Time, h.tx.effects...)
 	h.tx = txState{}
+	if err := h.schema.boundary(e.Position); err != nil {
+		return err
+	}
 	if h.boundaries++; h.boundaries%1024 == 0 {
 		h.releaseSeams()
 	}
@@ -276,6 +279,10 @@ func (h *handler) put(c *change.Change, route *pipeline.Route, lane int) error {
 // whatever changes rows unseen is fatal (rule T4).
 func (h *handler) statement(e mysql.Event) error {
 	q := e.Query
+	changes := h.expand(q.Parsed.Changes)
+	if h.schema.apply(q, e.Position) {
+		h.tx.redefined = true
+	}
 	switch q.Parsed.Class {
 	case mysql.ClassNone, mysql.ClassAccount:
 		return nil
@@ -289,14 +296,12 @@ func (h *handler) statement(e mysql.Event) error {
 	case mysql.ClassDML:
 		return h.dml(q)
 	}
-	var changes []mysql.TableChange
-	for _, c := range h.expand(q.Parsed.Changes) {
-		if h.pipe.Selected(c.Database, c.Name) || c.FromName != "" && h.pipe.Selected(c.FromDatabase, c.FromName) {
-			changes = append(changes, c)
-		}
-	}
 	for i := range changes {
-		if err := h.ddl(e, &changes[i]); err != nil {
+		c := &changes[i]
+		if !h.pipe.Selected(c.Database, c.Name) && (c.FromName == "" || !h.pipe.Selected(c.FromDatabase, c.FromName)) {
+			continue
+		}
+		if err := h.ddl(e, c); err != nil {
 			return err
 		}
 	}
@@ -311,7 +316,7 @@ func (h *handler) expand(changes []mysql.TableChange) []mysql.TableChange {
 			out = append(out, c)
 			continue
 		}
-		for _, t := range h.schema.snapshot().Tables {
+		for _, t := range h.schema.names() {
 			if t.Database == c.Database {
 				out = append(out, mysql.TableChange{Type: change.DDLErase, Database: t.Database, Name: t.Name, Removes: c.Removes})
 			}
@@ -334,7 +339,7 @@ func (h *handler) dml(q *mysql.Query) error {
 // table: its session's database has selected tables, or it names one that has.
 func (h *handler) concerns(q *mysql.Query) bool {
 	lower := strings.ToLower(q.SQL)
-	for name := range h.schema.tables {
+	for _, name := range h.schema.names() {
 		if strings.EqualFold(q.Database, name.Database) || strings.Contains(lower, strings.ToLower(name.Database)) {
 			return true
 		}

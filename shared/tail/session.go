@@ -56,10 +56,11 @@ func (t *Tail) newSession(ctx context.Context, plan *snapshot.Plan, sender *deli
 	}
 	h := &handler{
 		ctx: ctx, pipe: t.cfg.Pipeline, seams: seams, xa: xa, task: t.cfg.State, plan: plan,
-		schema: newSchema(t.cfg.Pipeline, known, liveLoader(ctx, t.cfg.Source)), ddlTopic: t.cfg.Task.Destination.DDLTopic,
+		schema: newSchema(t.cfg.Pipeline, src.dialect, known, liveLoader(ctx, t.cfg.Source)), ddlTopic: t.cfg.Task.Destination.DDLTopic,
 		reserve: newReservation(cp.Reserved.Seq),
 		skipped: func(sql string) { t.cfg.Logger.Info("skipped a statement that concerns no selected table", "sql", sql) },
 	}
+	h.schema.tip = src.tip
 	h.resumeFrom(cp, src)
 	t.stats.base = cp.Counts
 	s := &session{tail: t, handler: h}
@@ -88,6 +89,9 @@ type source struct {
 	executed change.GTIDSet
 	// ahead is the server's clock less ours.
 	ahead time.Duration
+	// dialect and tip are what it says about definitions (rule T5).
+	dialect mysql.Dialect
+	tip     *tipCheck
 }
 
 // lookAtSource checks that the server is one to go on from (rule S8); the
@@ -110,6 +114,12 @@ func (t *Tail) lookAtSource(ctx context.Context, position change.GTIDSet, seams 
 		return source{}, err
 	}
 	src.ahead = time.Until(clock)
+	if src.dialect, err = mysql.LoadDialect(ctx, conn); err != nil {
+		return source{}, err
+	}
+	if src.tip, err = newTipCheck(ctx, conn, t.cfg.Pipeline.Selected); err != nil {
+		return source{}, err
+	}
 	need := position.Clone()
 	need.Union(seams.high)
 	missing, err := conn.Missing(ctx, need)

@@ -11,7 +11,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"reflect"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -253,11 +252,7 @@ func (h *handler) xaCommit(e mysql.Event) error {
 }
 
 func (h *handler) xaRows(table *change.Table, op change.Op, rc mysql.RowChange) error {
-	name := table.FullName()
-	if d := h.schema.tables[name]; d != nil && d.table != nil && d.table != table && reflect.DeepEqual(d.table, table) {
-		table = d.table // one pointer per definition
-	}
-	return h.changes(table, op, []mysql.RowChange{rc}, h.tx.time)
+	return h.changes(h.schema.current(table), op, []mysql.RowChange{rc}, h.tx.time)
 }
 
 func (h *handler) xaForget(xid string) {

@@ -46,6 +46,11 @@ func (t *Task) Select(db, table string) (Rule, bool, error) {
 	return Rule{}, false, nil
 }
 
+// Concerns tells whether tables of a database may be selected.
+func (t *Task) Concerns(db string) bool {
+	return !t.systemSchema(db) && slices.ContainsFunc(t.Objects, func(o Object) bool { return o.Match.matchesDatabase(db, t.FoldCase) })
+}
+
 func (t *Task) rule(entry int) Rule {
 	o := t.Objects[entry]
 	return Rule{Entry: entry, Topic: cmp.Or(o.Topic, t.Destination.Topic), KeyColumns: o.KeyColumns}

@@ -218,6 +218,10 @@ func (p Pattern) matches(db, table string, fold bool) bool {
 	return !p.IsZero() && p.db.covers(glob(db), fold) && p.table.covers(glob(table), fold)
 }
 
+func (p Pattern) matchesDatabase(db string, fold bool) bool {
+	return !p.IsZero() && p.db.covers(glob(db), fold)
+}
+
 func (p Pattern) covers(other Pattern) bool {
 	return p.db.covers(other.db, false) && p.table.covers(other.table, false)
 }
