@@ -62,16 +62,16 @@ func checkPartialJSON(ctx context.Context, s *session) ([]Finding, error) {
 	return s.mustBe(ctx, "binlog_row_value_options", "", "updates of JSON columns are logged as differences, which the tail refuses (rule T4)")
 }
 
+// checkRowMetadata lets servers pass that have no such setting: there is nothing
+// to choose.
 func checkRowMetadata(ctx context.Context, s *session) ([]Finding, error) {
 	v, err := s.logged(ctx)
-	if err != nil {
+	if value, ok := v["binlog_row_metadata"]; err != nil || !ok || strings.EqualFold(value, "FULL") {
 		return nil, err
 	}
-	if _, ok := v["binlog_row_metadata"]; !ok {
-		return []Finding{failed("upgrade the server to MySQL 8.0.1 or later",
-			"MySQL %s can't log the definitions of the tables its rows belong to, which this release reads from the binlog (rule T5)", v["version"])}, nil
-	}
-	return s.mustBe(ctx, "binlog_row_metadata", "FULL", "the binlog does not say what the columns of its rows are, which matters after a DDL (rule T5)")
+	return []Finding{warning(v.setGlobal("binlog_row_metadata", "FULL"),
+		"binlog_row_metadata is %s: the binlog doesn't say what the columns of its rows are. They then follow from the statements that change tables, and one that can't be followed, or isn't in the binlog, stops the tail (rule T5)",
+		v["binlog_row_metadata"])}, nil
 }
 
 func checkCompression(ctx context.Context, s *session) ([]Finding, error) {

@@ -55,7 +55,7 @@ func testSettings(t *testing.T, m *servertest.MySQLServer) {
 		{"S2 XA", expected{item: "CHECK_XA", level: precheck.Failed, object: "X'6162',X'63',7"}, xa},
 		{"T4 format", expected{item: "CHECK_BINLOG_FORMAT", level: precheck.Failed, says: "MIXED"}, []string{"SET GLOBAL binlog_format = MIXED"}},
 		{"T4 image", expected{item: "CHECK_BINLOG_ROW_IMAGE", level: precheck.Failed}, []string{"SET GLOBAL binlog_row_image = MINIMAL"}},
-		{"T5 metadata", expected{item: "CHECK_BINLOG_ROW_METADATA", level: precheck.Failed}, []string{"SET GLOBAL binlog_row_metadata = MINIMAL"}},
+		{"T5 metadata", expected{item: "CHECK_BINLOG_ROW_METADATA", level: precheck.Warning}, []string{"SET GLOBAL binlog_row_metadata = MINIMAL"}},
 		{"T4 partial JSON", expected{item: "CHECK_BINLOG_PARTIAL_JSON", level: precheck.Failed}, []string{"SET GLOBAL binlog_row_value_options = PARTIAL_JSON"}},
 		{"T3 compression", expected{item: "CHECK_BINLOG_COMPRESSION", level: precheck.Warning}, []string{"SET GLOBAL binlog_transaction_compression = ON"}},
 		{"short retention", expected{item: "CHECK_BINLOG_RETENTION", level: precheck.Warning, says: "24h"}, []string{"SET GLOBAL binlog_expire_logs_seconds = 86400"}},
