@@ -25,7 +25,7 @@ const (
 	PositionLost       Class = "PositionLost"       // the binlog we need is purged, or another server's
 	CheckpointUnusable Class = "CheckpointUnusable" // state of a newer version, or contradicting the task
 	SchemaMismatch     Class = "SchemaMismatch"     // the binlog contradicts the known definition
-	UnreadableEvent    Class = "UnreadableEvent"    // an event we refuse to guess at
+	UnreadableEvent    Class = "UnreadableEvent"    // an event or a value we refuse to guess at
 	SinkRejected       Class = "SinkRejected"       // the broker refused a message for good
 	Interrupted        Class = "Interrupted"        // stopped by a signal
 	Internal           Class = "Internal"           // none of the above

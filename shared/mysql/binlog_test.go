@@ -40,15 +40,14 @@ func readBinlog(t testing.TB, c *mysql.Conn, from mysql.LogPosition, each func(*
 	if end == from {
 		return
 	}
-	source := testConfig(t)
-	host, port, err := net.SplitHostPort(source.Addr)
+	host, port, err := net.SplitHostPort(c.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
 	n, _ := strconv.Atoi(port)
 	cfg := replication.BinlogSyncerConfig{
 		ServerID: 90001, Flavor: gomysql.MySQLFlavor, Host: host, Port: uint16(n),
-		User: source.User, Password: source.Password, Logger: slog.New(slog.DiscardHandler),
+		User: "root", Logger: slog.New(slog.DiscardHandler),
 	}
 	mysql.ConfigureDecoding(&cfg)
 	syncer := replication.NewBinlogSyncer(cfg)
@@ -73,8 +72,17 @@ func readBinlog(t testing.TB, c *mysql.Conn, from mysql.LogPosition, each func(*
 // binlogImages decodes all row images since from with the table's definition.
 func binlogImages(t testing.TB, c *mysql.Conn, from mysql.LogPosition, table *change.Table) []image {
 	t.Helper()
-	var images []image
-	d, err := mysql.NewBinlogDecoder(table)
+	images, err := tryBinlogImages(t, c, from, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return images
+}
+
+// tryBinlogImages gives the last row's error.
+func tryBinlogImages(t testing.TB, c *mysql.Conn, from mysql.LogPosition, table *change.Table) (images []image, failed error) {
+	t.Helper()
+	d, err := mysql.NewBinlogDecoder(table, c.Server().Version)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,12 +94,12 @@ func binlogImages(t testing.TB, c *mysql.Conn, from mysql.LogPosition, table *ch
 		for _, raw := range rows.Rows {
 			row, err := d.Decode(raw)
 			if err != nil {
-				t.Fatal(err)
+				failed = err
 			}
 			images = append(images, image{e.Header.EventType, row})
 		}
 	})
-	return images
+	return images, failed
 }
 
 func loadTable(t testing.TB, c *mysql.Conn, db, name string) *change.Table {
@@ -105,6 +113,15 @@ func loadTable(t testing.TB, c *mysql.Conn, db, name string) *change.Table {
 
 // selectRows reads the table as a snapshot does, ordered by its first column.
 func selectRows(t testing.TB, c *mysql.Conn, table *change.Table) []change.Row {
+	t.Helper()
+	rows, err := trySelectRows(t, c, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func trySelectRows(t testing.TB, c *mysql.Conn, table *change.Table) ([]change.Row, error) {
 	t.Helper()
 	exprs := make([]string, len(table.Columns))
 	for i := range table.Columns {
@@ -121,10 +138,7 @@ func selectRows(t testing.TB, c *mysql.Conn, table *change.Table) []change.Row {
 		rows = append(rows, row)
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rows
+	return rows, err
 }
 
 // mustEqualRows compares value by value and names the column that differs.

@@ -3,6 +3,7 @@
 package mysql
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"unicode/utf16"
@@ -58,8 +59,18 @@ func lookupCharset(name string) (textCharset, error) {
 	return codedText{name: name, codes: codes, next: noRune, ascii: asciiBelow(codes)}, nil
 }
 
+// textError tells of bytes that stand for no text.
+type textError struct {
+	charset string
+	raw     []byte
+}
+
+func (e *textError) Error() string {
+	return fmt.Sprintf("bytes %x are not valid %s text", e.raw, e.charset)
+}
+
 func undecodable(name string, raw []byte) error {
-	return fmt.Errorf("bytes %x are not valid %s text", raw[:min(len(raw), 8)], name)
+	return &textError{name, bytes.Clone(raw[:min(len(raw), 8)])}
 }
 
 // unicodeText is UTF-8 or a part of it.

@@ -3,30 +3,37 @@
 package mysql_test
 
 import (
-	"cmp"
 	"encoding/hex"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"slipway/shared/mysql"
+	"slipway/shared/servertest"
 )
+
+// makeNumbers fills a table n with a column n from 0 to 65535.
+func makeNumbers(t *testing.T, c *mysql.Conn, db string) {
+	t.Helper()
+	query(t, c, "CREATE TABLE "+db+".n (n int PRIMARY KEY)")
+	query(t, c, "INSERT INTO "+db+".n VALUES (0)")
+	for i := range 16 {
+		query(t, c, fmt.Sprintf("INSERT INTO %[1]s.n SELECT n + %[2]d FROM %[1]s.n", db, 1<<i))
+	}
+}
 
 // serverCodes asks the server what every code of the charset stands for: U+FFFD
 // for one it takes for a character but cannot convert. Malformed codes are
 // missing.
-func serverCodes(t *testing.T, c *mysql.Conn, charset string, maxLen int) map[uint32]rune {
+func serverCodes(t *testing.T, c *mysql.Conn, db, charset string, maxLen int) map[uint32]rune {
 	t.Helper()
-	query(t, c, "SET cte_max_recursion_depth = 100000")
 	codes := map[uint32]rune{}
 	ask := func(code string, first, last int) {
-		sql := fmt.Sprintf(`WITH RECURSIVE s AS (SELECT %d AS n UNION ALL SELECT n + 1 FROM s WHERE n < %d)
-			SELECT HEX(b), CONVERT(CONVERT(b USING %[3]s) USING utf8mb4) FROM (SELECT %[4]s AS b FROM s) t
-			WHERE CHAR_LENGTH(CONVERT(b USING %[3]s)) = 1 AND HEX(CONVERT(b USING %[3]s)) = HEX(b)`, first, last, charset, code)
+		sql := fmt.Sprintf(`SELECT HEX(b), CONVERT(CONVERT(b USING %[3]s) USING utf8mb4) FROM (SELECT %[4]s AS b FROM %[5]s.n WHERE n BETWEEN %[1]d AND %[2]d) t
+			WHERE CHAR_LENGTH(CONVERT(b USING %[3]s)) = 1 AND HEX(CONVERT(b USING %[3]s)) = HEX(b)`, first, last, charset, code, db)
 		for _, row := range query(t, c, sql) {
 			n, err := strconv.ParseUint(row[0], 16, 32)
 			if err != nil {
@@ -64,120 +71,109 @@ func codeBytes(code uint32) []byte {
 func codedCharsets(t *testing.T, c *mysql.Conn) [][]string {
 	t.Helper()
 	return query(t, c, `SELECT CHARACTER_SET_NAME, MAXLEN FROM information_schema.CHARACTER_SETS
-		WHERE CHARACTER_SET_NAME NOT IN ('utf8mb3', 'utf8mb4', 'ucs2', 'utf16', 'utf16le', 'utf32', 'binary') ORDER BY 1`)
+		WHERE CHARACTER_SET_NAME NOT IN ('utf8', 'utf8mb3', 'utf8mb4', 'ucs2', 'utf16', 'utf16le', 'utf32', 'binary') ORDER BY 1`)
 }
 
-func TestCharsetDecodesEveryCodeAsTheServer(t *testing.T) {
-	c := connect(t)
-	var tables strings.Builder
-	tables.WriteString("# charset code count rune: written by go test -run TestCharset -update\n")
-	for _, cs := range codedCharsets(t, c) {
-		name := cs[0]
-		maxLen, _ := strconv.Atoi(cs[1])
-		codes := serverCodes(t, c, name, maxLen)
-		if *update {
-			writeRuns(&tables, name, codes)
-			continue
-		}
-		t.Run(name, func(t *testing.T) {
-			if len(codes) < 128 {
-				t.Fatalf("the server knows %d codes only", len(codes))
-			}
-			for code, want := range codes {
-				got, err := mysql.DecodeText(name, codeBytes(code))
-				switch {
-				case want == utf8.RuneError && err == nil:
-					t.Errorf("%x: %q, the server can't convert it", code, got)
-				case want != utf8.RuneError && (err != nil || got != string(want)):
-					t.Errorf("%x: %q, %v; the server says %q", code, got, err, want)
-				}
-			}
-			for code := range uint32(0x10000) {
-				b := codeBytes(code)
-				_, whole := codes[code]
-				_, single := codes[uint32(b[0])]
-				if whole || single || (len(b) == 2 && b[0] < 0x80) {
-					continue
-				}
-				if got, err := mysql.DecodeText(name, b); err == nil {
-					t.Errorf("%x: %q, the server takes it for malformed", code, got)
-				}
-			}
-		})
-	}
+// TestCharsetsOnEveryServer compares each code of each charset with what the server itself makes of it.
+// With -update it writes the tables anew instead.
+func TestCharsetsOnEveryServer(t *testing.T) {
 	if *update {
-		writeFile(t, "charset_runs.txt", tables.String())
+		writeTables(t)
+		return
 	}
+	servertest.EachMySQL(t, nil, func(t *testing.T, s *servertest.MySQLServer) {
+		c, db := connectTo(t, s), s.Database(t)
+		makeNumbers(t, c, db)
+		for _, cs := range codedCharsets(t, c) {
+			name := cs[0]
+			maxLen, _ := strconv.Atoi(cs[1])
+			t.Run(name, func(t *testing.T) { sameCodes(t, name, serverCodes(t, c, db, name, maxLen)) })
+		}
+		for _, name := range []string{"utf8mb4", "utf8", "ucs2", "utf16", "utf16le", "utf32", "gb18030"} {
+			t.Run("from Unicode to "+name, func(t *testing.T) { sameUnicode(t, c, db, name) })
+		}
+		t.Run("gb18030 of four bytes", func(t *testing.T) { sameFourBytes(t, c, db) })
+		t.Run("collations", func(t *testing.T) { sameCollations(t, c) })
+	})
 }
 
-// writeRuns writes what the library does not say, or says otherwise.
-func writeRuns(b *strings.Builder, name string, codes map[uint32]rune) {
-	var from, count uint32
-	var first rune
-	flush := func() {
-		if count == 0 {
-			return
+func sameCodes(t *testing.T, name string, codes map[uint32]rune) {
+	if len(codes) < 128 {
+		t.Fatalf("the server knows %d codes only", len(codes))
+	}
+	for code, want := range codes {
+		got, err := mysql.DecodeText(name, codeBytes(code))
+		switch {
+		case want == utf8.RuneError && err == nil:
+			t.Errorf("%x: %q, the server can't convert it", code, got)
+		case want != utf8.RuneError && (err != nil || got != string(want)):
+			t.Errorf("%x: %q, %v; the server says %q", code, got, err, want)
 		}
-		to := "-"
-		if first != utf8.RuneError {
-			to = fmt.Sprintf("%x", first)
-		}
-		fmt.Fprintf(b, "%s %x %d %s\n", name, from, count, to)
-		count = 0
 	}
 	for code := range uint32(0x10000) {
-		raw := codeBytes(code)
-		r, ok := codes[code]
-		known, n, inLibrary := mysql.LibraryRune(name, raw)
-		switch {
-		case !ok && (!inLibrary || n != len(raw)):
-			continue
-		case !ok: // the library takes what the server refuses
-			r = utf8.RuneError
-		case inLibrary && n == len(raw) && known == r, inLibrary && n == 0 && r == utf8.RuneError:
+		b := codeBytes(code)
+		_, whole := codes[code]
+		_, single := codes[uint32(b[0])]
+		if whole || single || (len(b) == 2 && b[0] < 0x80) {
 			continue
 		}
-		next := first + rune(count)
-		if first == utf8.RuneError {
-			next = first
+		if got, err := mysql.DecodeText(name, b); err == nil {
+			t.Errorf("%x: %q, the server takes it for malformed", code, got)
 		}
-		if count == 0 || code != from+count || r != next {
-			flush()
-			from, first = code, r
-		}
-		count++
-	}
-	flush()
-}
-
-func writeFile(t *testing.T, name, content string) {
-	t.Helper()
-	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
 	}
 }
 
-func TestCharsetDecodesUnicodeFormsAsTheServer(t *testing.T) {
-	c := connect(t)
-	query(t, c, "SET cte_max_recursion_depth = 100000")
-	for _, name := range []string{"utf8mb4", "utf8mb3", "ucs2", "utf16", "utf16le", "utf32", "gb18030"} {
-		t.Run(name, func(t *testing.T) {
-			sql := fmt.Sprintf(`WITH RECURSIVE s AS (SELECT 0 AS n UNION ALL SELECT n + IF(n < 65535, 1, 67) FROM s WHERE n < 1114044)
-				SELECT n, CONVERT(CHAR(n USING utf32) USING %s) FROM s WHERE n NOT BETWEEN 0xD800 AND 0xDFFF`, name)
-			rows := query(t, c, sql)
-			if len(rows) < 70000 {
-				t.Fatalf("the server answers %d rows", len(rows))
+// sameUnicode takes all of the BMP and a sample of the other planes.
+func sameUnicode(t *testing.T, c *mysql.Conn, db, name string) {
+	last := 16
+	if name == "utf8" || name == "ucs2" {
+		last = 0
+	}
+	for plane := range last + 1 {
+		every := ""
+		if plane > 0 {
+			every = " AND n % 67 = 0"
+		}
+		rows := query(t, c, fmt.Sprintf(`SELECT n, CONVERT(CONVERT(UNHEX(LPAD(HEX(n + %d), 8, '0')) USING utf32) USING %s) FROM %s.n
+			WHERE NOT (%d = 0 AND n BETWEEN 0xD800 AND 0xDFFF)%s`, plane<<16, name, db, plane, every))
+		if len(rows) < 900 {
+			t.Fatalf("plane %d: the server answers %d rows", plane, len(rows))
+		}
+		for _, row := range rows {
+			n, _ := strconv.Atoi(row[0])
+			if got, err := mysql.DecodeText(name, []byte(row[1])); err != nil || got != string(rune(plane<<16+n)) {
+				t.Errorf("%x: %q, %v; want U+%04X", row[1], got, err, plane<<16+n)
 			}
-			for _, row := range rows {
-				n, _ := strconv.Atoi(row[0])
-				if n > 0xffff && (name == "utf8mb3" || name == "ucs2") {
-					continue
+		}
+	}
+}
+
+// sameFourBytes takes every code of four bytes that begins with 81 to 84 or 90, and a sample of the others.
+func sameFourBytes(t *testing.T, c *mysql.Conn, db string) {
+	for first := 0x81; first <= 0xfe; first++ {
+		every := ""
+		if first > 0x84 && first != 0x90 {
+			every = " AND n % 61 = 0"
+		}
+		// n counts the codes behind the first byte: 10, 126 and 10 values.
+		rows := query(t, c, fmt.Sprintf(`SELECT HEX(b), HEX(CONVERT(CONVERT(b USING gb18030) USING utf8mb4)) FROM (SELECT
+			UNHEX(CONCAT('%X', HEX(0x30 + n DIV 1260), HEX(0x81 + n DIV 10 %% 126), HEX(0x30 + n %% 10))) AS b FROM %s.n WHERE n < 12600%s) t`, first, db, every))
+		if len(rows) < 200 {
+			t.Fatalf("%x: the server answers %d rows", first, len(rows))
+		}
+		for _, row := range rows {
+			code, _ := hex.DecodeString(row[0])
+			want, _ := hex.DecodeString(row[1])
+			got, err := mysql.DecodeText("gb18030", code)
+			switch {
+			case string(want) == "?" || len(want) == 0:
+				if err == nil {
+					t.Errorf("%x: %q, the server can't convert it", code, got)
 				}
-				if got, err := mysql.DecodeText(name, []byte(row[1])); err != nil || got != string(rune(n)) {
-					t.Errorf("%x: %q, %v; want U+%04X", row[1], got, err, n)
-				}
+			case err != nil || got != string(want):
+				t.Errorf("%x: %q, %v; the server says %q", code, got, err, want)
 			}
-		})
+		}
 	}
 }
 
@@ -204,27 +200,14 @@ func TestCharsetRefusesWhatIsNoText(t *testing.T) {
 	}
 }
 
-func TestCharsetCollationsAreTheServers(t *testing.T) {
-	c := connect(t)
-	var b strings.Builder
-	b.WriteString("# id name charset: written by go test -run TestCharset -update\n")
-	rows := query(t, c, "SELECT ID, COLLATION_NAME, CHARACTER_SET_NAME FROM information_schema.COLLATIONS")
-	slices.SortFunc(rows, func(a, b []string) int {
-		return cmp.Or(len(a[0])-len(b[0]), strings.Compare(a[0], b[0]))
-	})
-	for _, row := range rows {
-		b.WriteString(strings.Join(row, " ") + "\n")
-	}
-	if *update {
-		writeFile(t, "charset_collations.txt", b.String())
-		return
-	}
+func sameCollations(t *testing.T, c *mysql.Conn) {
 	have, err := os.ReadFile("charset_collations.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(b.String()) {
-		if !strings.Contains(string(have), line) {
+	for line := range strings.Lines(collationLines(t, c)) {
+		modern := strings.ReplaceAll(line, " utf8_", " utf8mb3_") // before 8.0.30
+		if modern = strings.ReplaceAll(modern, " utf8\n", " utf8mb3\n"); !strings.Contains(string(have), modern) {
 			t.Errorf("charset_collations.txt lacks %q", line)
 		}
 	}

@@ -63,9 +63,10 @@ type Reader struct {
 	log      LogPosition
 	tx       openTransaction
 	maps     map[uint64]*tableMap
-	checksum bool  // events end in one
-	failure  error // the handler's error, which ends Run
-	moved    bool  // something was read since the last connect
+	server   string // version of the log's writer
+	checksum bool   // events end in one
+	failure  error  // the handler's error, which ends Run
+	moved    bool   // something was read since the last connect
 }
 
 // openTransaction is the transaction being read.

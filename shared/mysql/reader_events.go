@@ -5,6 +5,7 @@ package mysql
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -53,7 +54,7 @@ func (r *Reader) handle(e *replication.BinlogEvent, logPos uint32, ms int64) err
 	}
 	switch ev := e.Event.(type) {
 	case *replication.FormatDescriptionEvent:
-		r.checksum = ev.ChecksumAlgorithm == replication.BINLOG_CHECKSUM_ALG_CRC32
+		r.checksum, r.server = ev.ChecksumAlgorithm == replication.BINLOG_CHECKSUM_ALG_CRC32, ev.ServerVersion
 	case *replication.RotateEvent:
 		r.log = LogPosition{File: string(ev.NextLogName), Pos: ev.Position}
 	case *replication.HeartbeatEvent:
@@ -157,7 +158,7 @@ func (r *Reader) tableMap(ev *replication.TableMapEvent, raw []byte) error {
 		r.maps[ev.TableID] = &tableMap{}
 		return r.cfg.Tables.Contradicted(db, name, fault.New(fault.SchemaMismatch, "", "table map of %s.%s at %s:%d: %w", db, name, r.log.File, r.log.Pos, err))
 	}
-	d, err := NewBinlogDecoder(t)
+	d, err := NewBinlogDecoder(t, r.server)
 	if err != nil {
 		return fault.New(fault.SchemaMismatch, "", "table map of %s at %s:%d: %w", t, r.log.File, r.log.Pos, err)
 	}
@@ -213,12 +214,22 @@ func (r *Reader) rows(ev *replication.RowsEvent, typ replication.EventType, ms i
 	for i := 0; i+step <= len(rows); i += step {
 		rc, err := decodeRowChange(m.decoder, out.Op, rows[i:i+step])
 		if err != nil {
-			return fault.New(fault.UnreadableEvent, "", "row of %s in transaction %s at %s:%d: %w", m.table, r.tx.gtid, r.log.File, r.log.Pos, err)
+			return r.unreadableRow(err)
 		}
 		out.Rows = append(out.Rows, rc)
 	}
 	r.tx.handed = r.tx.seen
 	return r.emit(out)
+}
+
+// unreadableRow says where a row stands that can't be decoded.
+func (r *Reader) unreadableRow(err error) error {
+	f := &fault.Error{Class: fault.UnreadableEvent, Err: err}
+	if inner, ok := errors.AsType[*fault.Error](err); ok {
+		f.Remedy, f.Err = inner.Remedy, inner.Err
+	}
+	f.Err = fmt.Errorf("row in transaction %s at %s:%d: %w", r.tx.gtid, r.log.File, r.log.Pos, f.Err)
+	return f
 }
 
 func decodeRowChange(d *BinlogDecoder, op change.Op, images [][]any) (rc RowChange, err error) {

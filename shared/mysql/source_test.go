@@ -14,15 +14,14 @@ import (
 
 var update = flag.Bool("update", false, "write tables anew from the server")
 
-// testConfig says how to reach the real server.
-func testConfig(t testing.TB) mysql.Config {
-	t.Helper()
-	return mysql.Config{Addr: servertest.MySQL(t).Addr, User: "root"}
-}
-
 func connect(t testing.TB) *mysql.Conn {
 	t.Helper()
-	c, err := mysql.Connect(t.Context(), testConfig(t))
+	return connectTo(t, servertest.MySQL(t))
+}
+
+func connectTo(t testing.TB, s *servertest.MySQLServer) *mysql.Conn {
+	t.Helper()
+	c, err := mysql.Connect(t.Context(), mysql.Config{Addr: s.Addr, User: "root"})
 	if err != nil {
 		t.Fatal(err)
 	}

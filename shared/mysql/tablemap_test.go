@@ -49,39 +49,7 @@ var definitions = map[string]struct {
 		columns: `id int PRIMARY KEY, a geometry, b point NOT NULL SRID 4326, c linestring, d polygon, e multipoint, f multilinestring, g multipolygon, h geometrycollection`,
 		key:     "id primary",
 	},
-	"strange names":    {columns: "`a b.c` int PRIMARY KEY, `" + strings.Repeat("ü", 64) + "` int, `back``tick` int, `quo'te\"` int, `PRIMARY` int", key: "a b.c primary"},
-	"every type there": {columns: zooColumns(), key: "id primary", declared: zooPlain()},
-}
-
-func zooColumns() string {
-	cols := "id int PRIMARY KEY"
-	for i, z := range zoo {
-		cols += fmt.Sprintf(", c%d %s", i, z.declared)
-	}
-	return cols
-}
-
-func zooPlain() map[string]string {
-	plain := map[string]string{}
-	for i, z := range zoo {
-		switch z.declared {
-		case "tinyint(1)":
-			plain[fmt.Sprintf("c%d", i)] = "tinyint"
-		case "int(8) unsigned zerofill":
-			plain[fmt.Sprintf("c%d", i)] = "int unsigned"
-		case "float(7,2)":
-			plain[fmt.Sprintf("c%d", i)] = "float"
-		case "float unsigned zerofill":
-			plain[fmt.Sprintf("c%d", i)] = "float unsigned"
-		case "double(20,4)":
-			plain[fmt.Sprintf("c%d", i)] = "double"
-		case "decimal(9,3) unsigned zerofill":
-			plain[fmt.Sprintf("c%d", i)] = "decimal(9,3) unsigned"
-		case "vector(3)":
-			plain[fmt.Sprintf("c%d", i)] = "vector"
-		}
-	}
-	return plain
+	"strange names": {columns: "`a b.c` int PRIMARY KEY, `" + strings.Repeat("ü", 64) + "` int, `back``tick` int, `quo'te\"` int, `PRIMARY` int", key: "a b.c primary"},
 }
 
 // tableMaps runs statements and gives the table maps they write in db.
@@ -169,18 +137,6 @@ func withoutUnmapped(known *change.Table, declared map[string]string) *change.Ta
 	}
 	want.Primary = len(known.Key) > 0
 	return &want
-}
-
-func TestT5CatalogDeclaresTypesAsShowCreateTable(t *testing.T) {
-	c := connect(t)
-	db := servertest.MySQL(t).Database(t)
-	makeZoo(t, c, db)
-	create := query(t, c, "SHOW CREATE TABLE "+db+".zoo")[0][1]
-	for _, col := range loadTable(t, c, db, "zoo").Columns {
-		if !strings.Contains(create, fmt.Sprintf("`%s` %s", col.Name, col.Declared)) {
-			t.Errorf("%s %s is not in\n%s", col.Name, col.Declared, create)
-		}
-	}
 }
 
 func TestT5OldRowsGetTheirOldDefinition(t *testing.T) {

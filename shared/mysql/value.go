@@ -3,10 +3,12 @@
 package mysql
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"slipway/shared/change"
+	"slipway/shared/fault"
 )
 
 // maxScratch is the buffer a decoder keeps between rows; one huge row must not
@@ -62,6 +64,18 @@ func newColumnDecoders(t *change.Table) ([]columnDecoder, error) {
 		cols[i] = c
 	}
 	return cols, nil
+}
+
+// unreadable refuses a value. What the server itself can only show as '?' must be
+// mended where it is; after says what has to be done then.
+func (c *columnDecoder) unreadable(t *change.Table, err error, after string) error {
+	remedy := ""
+	if bad, ok := errors.AsType[*textError](err); ok {
+		name := QuoteName(c.name)
+		remedy = fmt.Sprintf("find such rows by SELECT * FROM %s WHERE HEX(CONVERT(CONVERT(%s USING utf8mb4) USING %s)) <> HEX(%s), mend their text or leave the table out (objects.exclude), and %s",
+			QuoteTable(t), name, bad.charset, name, after)
+	}
+	return fault.New(fault.UnreadableEvent, remedy, "%s: column %q: %w", t, c.name, err)
 }
 
 func kindOf(col *change.Column) change.Kind {

@@ -64,18 +64,20 @@ func withRawJSON(e *replication.RowsEvent, data []byte, decode func(*replication
 type BinlogDecoder struct {
 	table *change.Table
 	cols  []columnDecoder
+	json  jsonText
 	arena arena
 }
 
 // NewBinlogDecoder builds the decoder of a table definition, which must be the
-// one the rows were written with. The error names a column whose type or
-// charset is unknown.
-func NewBinlogDecoder(t *change.Table) (*BinlogDecoder, error) {
+// one the rows were written with. server is the version of the server that wrote
+// the log, as its format description has it: its SELECT is what JSON must look
+// like. The error names a column whose type or charset is unknown.
+func NewBinlogDecoder(t *change.Table, server string) (*BinlogDecoder, error) {
 	cols, err := newColumnDecoders(t)
 	if err != nil {
 		return nil, err
 	}
-	return &BinlogDecoder{table: t, cols: cols}, nil
+	return &BinlogDecoder{table: t, cols: cols, json: jsonTextOf(server)}, nil
 }
 
 // Decode decodes one image of the event's Rows, which must be a full one: the
@@ -90,7 +92,7 @@ func (d *BinlogDecoder) Decode(image []any) (change.Row, error) {
 	for i, raw := range image {
 		v, err := d.value(&d.cols[i], raw)
 		if err != nil {
-			return nil, fmt.Errorf("%s: column %q: %w", d.table, d.cols[i].name, err)
+			return nil, d.cols[i].unreadable(d.table, err, "take a new snapshot under a new task name")
 		}
 		row[i] = v
 		d.arena.ends = append(d.arena.ends, len(d.arena.buf))
@@ -110,7 +112,7 @@ func (d *BinlogDecoder) value(c *columnDecoder, raw any) (change.Value, error) {
 	case []byte:
 		if c.typ == change.TypeJSON {
 			var err error
-			a.buf, err = appendJSON(a.buf, v)
+			a.buf, err = d.json.append(a.buf, v)
 			return change.NewText(""), err
 		}
 		a.buf = append(a.buf, v...)

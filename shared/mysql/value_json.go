@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // The type bytes of MySQL's binary JSON.
@@ -34,23 +35,31 @@ const jsonMaxDepth = 100
 
 var errJSONTruncated = errors.New("binary JSON ends early")
 
-// appendJSON renders binary JSON exactly as a SELECT prints the document: keys
-// in stored order, ", " and ": " between, numbers as the server writes them.
-func appendJSON(dst, doc []byte) ([]byte, error) {
+// jsonText renders binary JSON exactly as a SELECT prints the document: keys in
+// stored order, ", " and ": " between, numbers as the server writes them.
+type jsonText struct {
+	// old is the way of servers before 8.0.
+	old bool
+}
+
+// jsonTextOf is the way of the server with this version text.
+func jsonTextOf(server string) jsonText { return jsonText{old: strings.HasPrefix(server, "5.")} }
+
+func (j jsonText) append(dst, doc []byte) ([]byte, error) {
 	if len(doc) == 0 {
 		// INSERT IGNORE of NULL stores nothing; the server reads it as JSON null.
 		return append(dst, "null"...), nil
 	}
-	return appendJSONValue(dst, doc[0], doc[1:], 0)
+	return j.appendValue(dst, doc[0], doc[1:], 0)
 }
 
-func appendJSONValue(dst []byte, typ byte, data []byte, depth int) ([]byte, error) {
+func (j jsonText) appendValue(dst []byte, typ byte, data []byte, depth int) ([]byte, error) {
 	if depth > jsonMaxDepth {
 		return dst, fmt.Errorf("binary JSON nests deeper than %d", jsonMaxDepth)
 	}
 	switch typ {
 	case jsonSmallObject, jsonLargeObject, jsonSmallArray, jsonLargeArray:
-		return appendJSONContainer(dst, typ, data, depth)
+		return j.appendContainer(dst, typ, data, depth)
 	case jsonString:
 		s, err := jsonLengthPrefixed(data)
 		if err != nil {
@@ -58,12 +67,12 @@ func appendJSONValue(dst []byte, typ byte, data []byte, depth int) ([]byte, erro
 		}
 		return appendJSONString(dst, s), nil
 	case jsonOpaque:
-		return appendJSONOpaque(dst, data)
+		return j.appendOpaque(dst, data)
 	}
-	return appendJSONScalar(dst, typ, data)
+	return j.appendScalar(dst, typ, data)
 }
 
-func appendJSONScalar(dst []byte, typ byte, data []byte) ([]byte, error) {
+func (j jsonText) appendScalar(dst []byte, typ byte, data []byte) ([]byte, error) {
 	width := jsonWidth(typ)
 	if width == 0 {
 		return dst, fmt.Errorf("binary JSON has the unknown type %d", typ)
@@ -86,7 +95,7 @@ func appendJSONScalar(dst []byte, typ byte, data []byte) ([]byte, error) {
 	case jsonUint64:
 		return strconv.AppendUint(dst, le.Uint64(data), 10), nil
 	case jsonDouble:
-		return appendJSONDouble(dst, math.Float64frombits(le.Uint64(data))), nil
+		return j.appendDouble(dst, math.Float64frombits(le.Uint64(data))), nil
 	}
 	switch data[0] {
 	case 0:
@@ -184,7 +193,7 @@ func (c *jsonContainer) value(i int) (typ byte, data []byte, err error) {
 	return typ, c.data[from:], nil
 }
 
-func appendJSONContainer(dst []byte, typ byte, data []byte, depth int) ([]byte, error) {
+func (j jsonText) appendContainer(dst []byte, typ byte, data []byte, depth int) ([]byte, error) {
 	c, err := newJSONContainer(typ, data)
 	if err != nil {
 		return dst, err
@@ -209,7 +218,7 @@ func appendJSONContainer(dst []byte, typ byte, data []byte, depth int) ([]byte, 
 		if err != nil {
 			return dst, err
 		}
-		if dst, err = appendJSONValue(dst, typ, value, depth+1); err != nil {
+		if dst, err = j.appendValue(dst, typ, value, depth+1); err != nil {
 			return dst, err
 		}
 	}
@@ -259,10 +268,10 @@ func appendJSONString(dst, s []byte) []byte {
 	return append(dst, '"')
 }
 
-// appendJSONDouble writes a double as the server does: the shortest digits that
-// read back the same, plain between 1e-15 and 1e15, and never an integer's
-// look.
-func appendJSONDouble(dst []byte, f float64) []byte {
+// appendDouble writes a double as the server does: the shortest digits that
+// read back the same, plain between 1e-15 and 1e15, and from 8.0 on never an
+// integer's look.
+func (j jsonText) appendDouble(dst []byte, f float64) []byte {
 	var scratch [32]byte
 	sci := strconv.AppendFloat(scratch[:0], f, 'e', -1, 64)
 	e := len(sci) - 1
@@ -281,6 +290,9 @@ func appendJSONDouble(dst []byte, f float64) []byte {
 		from := len(dst)
 		dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
 		if slices.Contains(dst[from:], '.') {
+			return dst
+		}
+		if j.old {
 			return dst
 		}
 		return append(dst, ".0"...)

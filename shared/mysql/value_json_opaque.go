@@ -16,11 +16,15 @@ const (
 	fieldTime      = 11
 	fieldDateTime  = 12
 	fieldDecimal   = 246
+	fieldVarString = 253
 )
 
-// appendJSONOpaque writes a value JSON has no type for: decimals and times as
-// text, all else in base64 with its field type.
-func appendJSONOpaque(dst, data []byte) ([]byte, error) {
+// appendOpaque writes a value JSON has no type for: decimals and times as text,
+// all else in base64 with its field type.
+//
+// Servers of late 8.0 and later store text that was UTF-16 or UTF-32 as it was,
+// under the type that older ones had for bytes, and print it as if it were UTF-8.
+func (j jsonText) appendOpaque(dst, data []byte) ([]byte, error) {
 	if len(data) < 1 {
 		return dst, errJSONTruncated
 	}
@@ -33,21 +37,30 @@ func appendJSONOpaque(dst, data []byte) ([]byte, error) {
 		return appendJSONDecimal(dst, value)
 	case fieldDate, fieldTime, fieldDateTime, fieldTimestamp:
 		return appendJSONTime(dst, data[0], value)
+	case fieldVarString:
+		if !j.old {
+			return appendJSONString(dst, value), nil
+		}
 	}
 	dst = append(dst, `"base64:type`...)
 	dst = strconv.AppendInt(dst, int64(data[0]), 10)
 	dst = append(dst, ':')
-	dst = appendBase64Lines(dst, value)
+	dst = j.appendBase64(dst, value)
 	return append(dst, '"'), nil
 }
 
 // base64Line is how many characters the server writes between line breaks.
 const base64Line = 76
 
-func appendBase64Lines(dst, value []byte) []byte {
-	text := base64.StdEncoding.EncodeToString(value)
+// appendBase64 breaks lines as the server does; servers before 8.0 forget that a
+// line break needs an escape in JSON.
+func (j jsonText) appendBase64(dst, value []byte) []byte {
+	text, lineBreak := base64.StdEncoding.EncodeToString(value), `\n`
+	if j.old {
+		lineBreak = "\n"
+	}
 	for len(text) > base64Line {
-		dst = append(append(dst, text[:base64Line]...), `\n`...)
+		dst = append(append(dst, text[:base64Line]...), lineBreak...)
 		text = text[base64Line:]
 	}
 	return append(dst, text...)

@@ -44,7 +44,7 @@ func (d *SelectDecoder) Decode(fields []mysql.FieldValue) (change.Row, error) {
 	for i := range fields {
 		v, err := d.value(&d.cols[i], &fields[i])
 		if err != nil {
-			return nil, fmt.Errorf("%s: column %q: %w", d.table, d.cols[i].name, err)
+			return nil, d.cols[i].unreadable(d.table, err, "run this step again")
 		}
 		row[i] = v
 		d.arena.ends = append(d.arena.ends, len(d.arena.buf))

@@ -65,6 +65,23 @@ func StartMySQLVersion(t testing.TB, version string, flags ...string) *MySQLServ
 	return &MySQLServer{Addr: m.Addr, DSN: m.DSN, private: m}
 }
 
+// EachMySQL runs a test on a server of every version: the shared one and, of the versions that isn't, private ones with
+// the given flags. A run that was told a version by SLIPWAY_TEST_MYSQL_VERSION stays with the shared one.
+func EachMySQL(t *testing.T, flags []string, test func(t *testing.T, s *MySQLServer)) {
+	t.Helper()
+	shared := MySQL(t)
+	current := shared.Version(t)
+	t.Run(current, func(t *testing.T) { test(t, shared) })
+	if os.Getenv("SLIPWAY_TEST_MYSQL_VERSION") != "" {
+		return
+	}
+	for _, version := range server.MySQLVersions() {
+		if version != "" && !strings.HasPrefix(current, version) {
+			t.Run(version, func(t *testing.T) { test(t, StartMySQLVersion(t, version, flags...)) })
+		}
+	}
+}
+
 // DB opens a connection pool as root, closed when the test ends. Times are parsed, several statements per call allowed.
 func (s *MySQLServer) DB(t testing.TB) *sql.DB {
 	t.Helper()
