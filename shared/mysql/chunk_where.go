@@ -64,7 +64,8 @@ func keyTerm(t *change.Table, i int, op string) string {
 	case change.TypeDate:
 		p = "CAST(? AS DATE)"
 	case change.TypeTime:
-		p = fmt.Sprintf("CAST(? AS TIME(%d))", c.Scale)
+		// A bare parameter would be read as a date first: 01:02:03 is one.
+		p = fmt.Sprintf("CAST(CONVERT(? USING utf8mb4) AS TIME(%d))", c.Scale)
 	case change.TypeDateTime, change.TypeTimestamp:
 		p = fmt.Sprintf("CAST(? AS DATETIME(%d))", c.Scale)
 	case change.TypeChar, change.TypeVarchar:

@@ -73,6 +73,9 @@ func keyTypes() []keyType {
 		{"date", "DATE", rapid.Custom(func(t *rapid.T) any {
 			return fmt.Sprintf("%04d-%02d-%02d", rapid.IntRange(0, 9999).Draw(t, "y"), rapid.IntRange(0, 12).Draw(t, "m"), rapid.IntRange(0, 31).Draw(t, "d"))
 		})},
+		{"time, whole", "TIME", rapid.Custom(func(t *rapid.T) any {
+			return fmt.Sprintf("%02d:%02d:%02d", rapid.IntRange(0, 23).Draw(t, "h"), rapid.IntRange(0, 13).Draw(t, "m"), rapid.IntRange(0, 32).Draw(t, "s"))
+		})},
 		{"time", "TIME(3)", rapid.Custom(func(t *rapid.T) any {
 			return fmt.Sprintf("%s%d:%02d:%02d.%03d", rapid.SampledFrom([]string{"", "-"}).Draw(t, "sign"), rapid.SampledFrom([]int{0, 1, 12, 99, 100, 837}).Draw(t, "h"),
 				rapid.IntRange(0, 59).Draw(t, "m"), rapid.IntRange(0, 59).Draw(t, "s"), rapid.IntRange(0, 999).Draw(t, "ms"))

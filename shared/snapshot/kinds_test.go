@@ -32,6 +32,7 @@ func TestS7EveryKindOfKey(t *testing.T) {
 		{"years", "k YEAR, j INT, PRIMARY KEY (k, j)", "1901 + i % 255, i", snapshot.Ranges, "j = -j"},
 		{"decimals", "k DECIMAL(20,4) PRIMARY KEY", "(i - 150) * 1.37", snapshot.Ranges, "k = k + 0.0001"},
 		{"dates", "k DATE, j TIME(3), PRIMARY KEY (k, j)", "DATE('2000-02-28') + INTERVAL i % 9 DAY, SEC_TO_TIME((i - 150) * 1000.125)", snapshot.Ranges, "k = k + INTERVAL 1 MONTH"},
+		{"hours", "k TIME PRIMARY KEY", "SEC_TO_TIME(i * 97)", snapshot.Ranges, "k = ADDTIME(k, '00:00:01')"},
 		{"moments", "k DATETIME(6), j TIMESTAMP(2), PRIMARY KEY (k, j)", "TIMESTAMP('1999-12-31 23:59:59.999999') + INTERVAL i % 20 MICROSECOND, TIMESTAMP('2024-03-31 01:59:59.5') + INTERVAL i SECOND", snapshot.Ranges, "j = j + INTERVAL 1 DAY"},
 		{"ai_ci", "k VARCHAR(40) COLLATE utf8mb4_0900_ai_ci PRIMARY KEY", odd, snapshot.Ranges, "k = CONCAT(k, 'Z')"},
 		{"as_cs", "k VARCHAR(40) COLLATE utf8mb4_0900_as_cs PRIMARY KEY", odd, snapshot.Ranges, "k = UPPER(CONCAT(k, 'z'))"},
