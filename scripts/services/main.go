@@ -53,6 +53,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&set.dir, "state", filepath.Join(cache.Dir, "run"), "folder of the instances")
 	flags.StringVar(&set.mysqlVersion, "mysql", "", "MySQL version: "+server.MySQL57+" or "+server.MySQL80+"; empty for Debian sid's")
 	flags.Var(&set.mysqlFlags, "mysql-flag", "a further flag for mysqld (repeat as needed)")
+	flags.BoolVar(&set.mysqlTLS, "mysql-tls", false, "MySQL refuses connections without TLS")
 	flags.BoolVar(&set.rocketmq.ACL, "acl", false, "RocketMQ demands signatures (user "+server.AccessKey+", password "+server.SecretKey+")")
 	flags.BoolVar(&set.s3, "s3", false, "an S3 server, too: versitygw, which is built with Go the first time")
 	flags.StringVar(&set.rocketmq.TLS, "tls", "permissive", "what RocketMQ's gRPC port speaks: permissive (TLS and plaintext) or disabled")

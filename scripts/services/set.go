@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -26,6 +27,7 @@ type serviceSet struct {
 	dir          string
 	mysqlVersion string
 	mysqlFlags   words
+	mysqlTLS     bool
 	rocketmq     server.RocketMQOptions
 	s3           bool
 }
@@ -63,19 +65,20 @@ func (s *serviceSet) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Print(env)
+	fmt.Print(exports(env))
 	fmt.Fprintf(os.Stderr, "to use them in this shell:  source %s\n", s.envFile())
 	return nil
 }
 
-func (s *serviceSet) start(ctx context.Context, outlive bool) (env string, err error) {
+// start gives the variables that tests find the servers by.
+func (s *serviceSet) start(ctx context.Context, outlive bool) (env []string, err error) {
 	unlock, err := server.Lock(filepath.Join(s.dir, "lock"))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer unlock()
 	if err := s.fetch(ctx, s.mysqlVersion); err != nil {
-		return "", err
+		return nil, err
 	}
 	begin := time.Now()
 	var (
@@ -89,7 +92,7 @@ func (s *serviceSet) start(ctx context.Context, outlive bool) (env string, err e
 		if err != nil {
 			return err
 		}
-		mysql, err = dist.Start(ctx, server.MySQLOptions{Dir: s.mysqlDir(), Flags: s.mysqlFlags, Outlive: outlive})
+		mysql, err = dist.Start(ctx, server.MySQLOptions{Dir: s.mysqlDir(), Flags: s.mysqlFlags, TLS: s.mysqlTLS, Outlive: outlive})
 		return err
 	})
 	group.Go(func() (err error) {
@@ -113,34 +116,23 @@ func (s *serviceSet) start(ctx context.Context, outlive bool) (env string, err e
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return "", errors.Join(err, s.down())
+		return nil, errors.Join(err, s.down())
 	}
 	s.log.Info("ready", "after", time.Since(begin).Round(time.Millisecond),
 		"mysql", mysql.Version, "mysqlPid", mysql.Pid(), "rocketmq", rocketmq.Version, "rocketmqPid", rocketmq.Pid())
-	env = exports(mysql, rocketmq, s3)
-	return env, os.WriteFile(s.envFile(), []byte(env), 0o644)
+	env = slices.Concat(mysql.Env(), rocketmq.Env())
+	if s3 != nil {
+		env = append(env, s3.Env()...)
+	}
+	return env, os.WriteFile(s.envFile(), []byte(exports(env)), 0o644)
 }
 
-// exports are the lines that tests, the demo and the benchmarks read their servers from.
-func exports(mysql *server.MySQL, rocketmq *server.RocketMQ, s3 *server.S3) string {
-	vars := [][2]string{
-		{"SLIPWAY_TEST_MYSQL_DSN", mysql.DSN},
-		{"SLIPWAY_TEST_MYSQL_VERSION", mysql.Version},
-		{"SLIPWAY_TEST_ROCKETMQ_ENDPOINT", rocketmq.Endpoint},
-		{"SLIPWAY_TEST_ROCKETMQ_NAMESRV", rocketmq.NameServer},
-		{"SLIPWAY_TEST_ROCKETMQ_BROKER", rocketmq.Broker},
-	}
-	if rocketmq.ACL() {
-		vars = append(vars, [2]string{"SLIPWAY_TEST_ROCKETMQ_ACCESS_KEY", server.AccessKey},
-			[2]string{"SLIPWAY_TEST_ROCKETMQ_SECRET_KEY", server.SecretKey})
-	}
-	if s3 != nil {
-		vars = append(vars, [2]string{"SLIPWAY_TEST_S3_URL", s3.URL()},
-			[2]string{"SLIPWAY_TEST_S3_ACCESS_KEY", server.S3AccessKey}, [2]string{"SLIPWAY_TEST_S3_SECRET_KEY", server.S3SecretKey})
-	}
+// exports are variables as lines that a shell reads.
+func exports(env []string) string {
 	var b strings.Builder
-	for _, v := range vars {
-		fmt.Fprintf(&b, "export %s='%s'\n", v[0], v[1])
+	for _, v := range env {
+		name, value, _ := strings.Cut(v, "=")
+		fmt.Fprintf(&b, "export %s='%s'\n", name, value)
 	}
 	return b.String()
 }
@@ -205,11 +197,7 @@ func (s *serviceSet) run(ctx context.Context, argv []string) (err error) {
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = os.Stdin, os.Stdout, os.Stderr, os.Environ()
-	for line := range strings.Lines(env) {
-		line = strings.TrimPrefix(strings.TrimSpace(line), "export ")
-		cmd.Env = append(cmd.Env, strings.ReplaceAll(line, "'", ""))
-	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = os.Stdin, os.Stdout, os.Stderr, append(os.Environ(), env...)
 	err = cmd.Run()
 	if status, ok := errors.AsType[*exec.ExitError](err); ok {
 		return &commandError{status}

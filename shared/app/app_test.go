@@ -226,7 +226,7 @@ func TestTLSToTheSource(t *testing.T) {
 	})
 	m.Exec("CREATE USER "+account+" IDENTIFIED BY 'pass' REQUIRE SSL", "GRANT ALL ON *.* TO "+account)
 	t.Setenv("APP_TEST_PASSWORD", "pass")
-	plain := strings.Replace(m.YAML, "user: root", "user: "+account+`, password: "${APP_TEST_PASSWORD}"`, 1)
+	plain := strings.Replace(m.YAML, m.Login, "user: "+account+`, password: "${APP_TEST_PASSWORD}"`, 1)
 	m.YAML = plain
 	if _, err := m.Process().Plan(t.Context(), app.PlanInput{Task: m.Name}); err == nil {
 		t.Fatal("the account was let in without TLS: the test shows nothing")

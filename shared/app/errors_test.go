@@ -195,7 +195,7 @@ func TestTaskFilesThatCannotBeUsed(t *testing.T) {
 		{"none", "", "no task file at"},
 		{"broken", "name: [", ".yaml:2:1: expected YAML"},
 		{"unset variable", strings.Replace(m.YAML, "user: root", `user: "${APP_TEST_NOWHERE}"`, 1), "APP_TEST_NOWHERE"},
-		{"no such certificate", strings.Replace(m.YAML, "user: root", "user: root, tls: {mode: verify-ca, ca: /no/such.pem}", 1), "source.tls.ca"},
+		{"no such certificate", strings.Replace(m.YAML, m.Login, "user: root, tls: {mode: verify-ca, ca: /no/such.pem}", 1), "source.tls.ca"},
 	} {
 		if c.file == "" {
 			m.Must(m.Store.Delete(t.Context(), st.TaskFile()))

@@ -42,8 +42,8 @@ type Migration struct {
 	DB *sql.DB
 	// Store holds the state.
 	Store state.Store
-	// YAML is the task file; change it before the first step.
-	YAML string
+	// YAML is the task file; change it before the first step. Login is what it says of the account at the source.
+	YAML, Login string
 	// Tune applies to every process started from now on.
 	Tune app.Tune
 	// Endpoint replaces the broker's, for a fault proxy in front of it.
@@ -71,13 +71,17 @@ func On(t testing.TB, server *servertest.MySQLServer, broker *servertest.Broker,
 	m.Name = strings.Trim(m.Name, "-")
 	m.DB = server.DatabaseDB(t, m.Database)
 	m.Exec(statements...)
+	m.Login = "user: root"
+	if server.CAFile != "" {
+		m.Login += fmt.Sprintf(", tls: {mode: verify-identity, ca: %q}", server.CAFile)
+	}
 	m.YAML = fmt.Sprintf(`name: %s
 state: file:///unused
-source: {hosts: ["%s"], user: root}
+source: {hosts: ["%s"], %s}
 destination: {version: "5", endpoint: "%s", topic: %s}
 objects: [{match: "%s.*"}]
 retry: {connection: 1m, other: 30s}
-`, m.Name, server.Addr, broker.Endpoint, m.Topic, m.Database)
+`, m.Name, server.Addr, m.Login, broker.Endpoint, m.Topic, m.Database)
 	return m
 }
 
@@ -95,7 +99,7 @@ func (m *Migration) Exec(statements ...string) {
 func (m *Migration) LogEnd() mysql.LogPosition {
 	m.T.Helper()
 	ctx := context.WithoutCancel(m.T.Context())
-	c, err := mysql.Connect(ctx, mysql.Config{Addr: m.Server.Addr, User: "root"})
+	c, err := mysql.Connect(ctx, mysql.Config{Addr: m.Server.Addr, User: "root", TLS: m.Server.TLS(m.T)})
 	m.Must(err)
 	defer c.Close()
 	end, err := c.LogEnd(ctx)

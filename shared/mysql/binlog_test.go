@@ -15,6 +15,7 @@ import (
 
 	"slipway/shared/change"
 	"slipway/shared/mysql"
+	"slipway/shared/servertest"
 )
 
 // image is one row of a rows event.
@@ -40,14 +41,15 @@ func readBinlog(t testing.TB, c *mysql.Conn, from mysql.LogPosition, each func(*
 	if end == from {
 		return
 	}
-	host, port, err := net.SplitHostPort(c.Addr())
+	source := configOf(t, servertest.MySQL(t))
+	host, port, err := net.SplitHostPort(source.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n, _ := strconv.Atoi(port)
 	cfg := replication.BinlogSyncerConfig{
 		ServerID: 90001, Flavor: gomysql.MySQLFlavor, Host: host, Port: uint16(n),
-		User: "root", Logger: slog.New(slog.DiscardHandler),
+		User: source.User, Password: source.Password, TLSConfig: source.TLS, Logger: slog.New(slog.DiscardHandler),
 	}
 	mysql.ConfigureDecoding(&cfg)
 	syncer := replication.NewBinlogSyncer(cfg)

@@ -6,6 +6,3 @@ import "slipway/shared/change"
 
 // SplitIntegers gives the inner bounds that cut [lo, hi] into n pieces.
 func SplitIntegers(lo, hi change.Value, n int64) []change.Row { return splitIntegers(lo, hi, n) }
-
-// Addr is where the server is.
-func (c *Conn) Addr() string { return c.addr }

@@ -61,7 +61,7 @@ func newSource(t *testing.T, server *servertest.MySQLServer, statements ...strin
 	s := &source{MySQLServer: server, name: server.Database(t)}
 	s.db = server.DatabaseDB(t, s.name)
 	s.exec(t, statements...)
-	cfg := mysql.Config{Addr: server.Addr, User: "root"}
+	cfg := configOf(t, server)
 	s.cfg = mysql.ReaderConfig{
 		Source: cfg, ServerID: rand.Uint32() | 1<<31, Heartbeat: 100 * time.Millisecond, Patience: time.Minute,
 		Tables: selected{t, cfg, s.name}, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), From: s.executed(t),

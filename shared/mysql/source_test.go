@@ -14,14 +14,15 @@ import (
 
 var update = flag.Bool("update", false, "write tables anew from the server")
 
-func connect(t testing.TB) *mysql.Conn {
+// configOf says how to reach a server.
+func configOf(t testing.TB, s *servertest.MySQLServer) mysql.Config {
 	t.Helper()
-	return connectTo(t, servertest.MySQL(t))
+	return mysql.Config{Addr: s.Addr, User: "root", TLS: s.TLS(t)}
 }
 
-func connectTo(t testing.TB, s *servertest.MySQLServer) *mysql.Conn {
+func connect(t testing.TB) *mysql.Conn {
 	t.Helper()
-	c, err := mysql.Connect(t.Context(), mysql.Config{Addr: s.Addr, User: "root"})
+	c, err := mysql.Connect(t.Context(), configOf(t, servertest.MySQL(t)))
 	if err != nil {
 		t.Fatal(err)
 	}

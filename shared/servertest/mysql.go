@@ -4,7 +4,9 @@ package servertest
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
+	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -21,12 +23,15 @@ type MySQLServer struct {
 	Addr string
 	// DSN is go-sql-driver's address of the server as root, without a database; it ends in "/".
 	DSN string
+	// CAFile is the authority to trust of a server that speaks nothing but TLS; else "".
+	CAFile string
 
 	private *server.MySQL // nil for the shared server
 }
 
-// NotInMySQL begins what [MySQLServer.Needs] says of a test it skips.
-const NotInMySQL = "not in MySQL "
+// Lacking begins what is said of a test that is skipped for the kind of source it got: the one reason to skip a test where
+// all are required to run.
+const Lacking = "this MySQL lacks "
 
 // MySQL returns the shared server.
 func MySQL(t testing.TB) *MySQLServer {
@@ -34,12 +39,12 @@ func MySQL(t testing.TB) *MySQLServer {
 	dsn := Variable(t, "SLIPWAY_TEST_MYSQL_DSN")
 	config, err := mysql.ParseDSN(dsn)
 	check(t, "SLIPWAY_TEST_MYSQL_DSN", err)
-	return &MySQLServer{Addr: config.Addr, DSN: dsn}
+	return &MySQLServer{Addr: config.Addr, DSN: dsn, CAFile: os.Getenv("SLIPWAY_TEST_MYSQL_CA")}
 }
 
 // StartMySQL starts a server of the test's own, which ends with it: of the version in SLIPWAY_TEST_MYSQL_VERSION, else
-// the one fetched last from Debian. The flags are added to mysqld's command line and win over the usual ones: GTIDs on,
-// row binlog with full images and metadata.
+// the one fetched last from Debian; with TLS if the shared one has it. The flags are added to mysqld's command line and
+// win over those in SLIPWAY_TEST_MYSQL_FLAGS and the usual ones: GTIDs on, row binlog with full images and metadata.
 func StartMySQL(t testing.TB, flags ...string) *MySQLServer {
 	t.Helper()
 	return StartMySQLVersion(t, os.Getenv("SLIPWAY_TEST_MYSQL_VERSION"), flags...)
@@ -58,28 +63,24 @@ func StartMySQLVersion(t testing.TB, version string, flags ...string) *MySQLServ
 	dir := privateDir(t, "mysql")
 	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 	defer cancel()
-	m, err := dist.Start(ctx, server.MySQLOptions{Dir: dir, Flags: flags})
+	m, err := dist.Start(ctx, server.MySQLOptions{Dir: dir, Flags: withShared(flags), TLS: os.Getenv("SLIPWAY_TEST_MYSQL_CA") != ""})
 	check(t, "start a MySQL", err)
 	// Nothing of a private server is needed after the test: no reason to let it write its pages back.
 	t.Cleanup(func() { check(t, "end the private MySQL", m.Kill()) })
-	return &MySQLServer{Addr: m.Addr, DSN: m.DSN, private: m}
+	return &MySQLServer{Addr: m.Addr, DSN: m.DSN, CAFile: m.CAFile, private: m}
 }
 
-// EachMySQL runs a test on a server of every version: the shared one and, of the versions that isn't, private ones with
-// the given flags. A run that was told a version by SLIPWAY_TEST_MYSQL_VERSION stays with the shared one.
-func EachMySQL(t *testing.T, flags []string, test func(t *testing.T, s *MySQLServer)) {
+// withShared adds a test's flags to those that every server of this run has.
+func withShared(flags []string) []string {
+	return append(strings.Fields(os.Getenv("SLIPWAY_TEST_MYSQL_FLAGS")), flags...)
+}
+
+// TLS is how to connect to the server: nil for one without.
+func (s *MySQLServer) TLS(t testing.TB) *tls.Config {
 	t.Helper()
-	shared := MySQL(t)
-	current := shared.Version(t)
-	t.Run(current, func(t *testing.T) { test(t, shared) })
-	if os.Getenv("SLIPWAY_TEST_MYSQL_VERSION") != "" {
-		return
-	}
-	for _, version := range server.MySQLVersions() {
-		if version != "" && !strings.HasPrefix(current, version) {
-			t.Run(version, func(t *testing.T) { test(t, StartMySQLVersion(t, version, flags...)) })
-		}
-	}
+	config, err := server.MySQLTLS(s.Addr, s.CAFile)
+	check(t, "read the authority of MySQL", err)
+	return config
 }
 
 // DB opens a connection pool as root, closed when the test ends. Times are parsed, several statements per call allowed.
@@ -96,12 +97,10 @@ func (s *MySQLServer) DatabaseDB(t testing.TB, database string) *sql.DB {
 
 func (s *MySQLServer) open(t testing.TB, database string) *sql.DB {
 	t.Helper()
-	config, err := mysql.ParseDSN(s.DSN)
-	check(t, "parse the address of MySQL", err)
-	config.DBName, config.ParseTime, config.MultiStatements = database, true, true
-	connector, err := mysql.NewConnector(config)
+	db, err := server.OpenMySQL(s.DSN, s.CAFile, func(c *mysql.Config) {
+		c.DBName, c.ParseTime, c.MultiStatements = database, true, true
+	})
 	check(t, "prepare to connect to MySQL", err)
-	db := sql.OpenDB(connector)
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
@@ -115,8 +114,8 @@ func (s *MySQLServer) Database(t testing.TB) string {
 		if s.private != nil {
 			return // it goes with its server
 		}
-		db, err := sql.Open("mysql", s.DSN)
-		check(t, "open MySQL", err)
+		db, err := server.OpenMySQL(s.DSN, s.CAFile, nil)
+		check(t, "prepare to connect to MySQL", err)
 		defer db.Close()
 		_, err = db.ExecContext(context.Background(), "DROP DATABASE IF EXISTS "+name)
 		check(t, "drop the test's database", err)
@@ -161,13 +160,23 @@ func (s *MySQLServer) VersionID(t testing.TB) (id int) {
 	return id
 }
 
-// Needs skips a test about what servers before a version (see [MySQLServer.VersionID]) don't have. It is the one reason to
-// skip a test where all are required to run.
+// Needs skips a test about what servers before a version (see [MySQLServer.VersionID]) don't have.
 func (s *MySQLServer) Needs(t testing.TB, id int, what string) {
 	t.Helper()
 	if s.VersionID(t) < id {
-		t.Skip(NotInMySQL + s.Version(t) + ": " + what)
+		t.Skip(Lacking + what + ": it is " + s.Version(t))
 	}
+}
+
+// NeedsFullMetadata skips a test about what table maps say with binlog_row_metadata=FULL.
+func (s *MySQLServer) NeedsFullMetadata(t testing.TB) {
+	t.Helper()
+	var name, value string
+	err := s.DB(t).QueryRowContext(t.Context(), "SHOW GLOBAL VARIABLES LIKE 'binlog_row_metadata'").Scan(&name, &value)
+	if errors.Is(err, sql.ErrNoRows) || value == "MINIMAL" {
+		t.Skip(Lacking + "full row metadata")
+	}
+	check(t, "ask for the row metadata", err)
 }
 
 // Pid is the process of a private server.
@@ -185,6 +194,9 @@ func (s *MySQLServer) Restart(t testing.TB, flags ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 	defer cancel()
+	if len(flags) > 0 {
+		flags = withShared(flags)
+	}
 	check(t, "restart MySQL", s.own(t).Restart(ctx, flags...))
 }
 

@@ -103,6 +103,29 @@ func TestPrivateMySQLTakesFlagsAndSurvivesKillAndRestart(t *testing.T) {
 	}
 }
 
+func TestPrivateMySQLsTakeAfterTheSharedOne(t *testing.T) {
+	t.Setenv("SLIPWAY_TEST_MYSQL_CA", "that of a shared server")
+	t.Setenv("SLIPWAY_TEST_MYSQL_FLAGS", "--binlog-row-image=MINIMAL --max-connections=77")
+	s := servertest.StartMySQL(t, "--max-connections=78")
+	s.Restart(t, "--max-connections=79")
+	db := s.DB(t)
+	var name, cipher string
+	if err := db.QueryRowContext(t.Context(), "SHOW SESSION STATUS LIKE 'Ssl_cipher'").Scan(&name, &cipher); err != nil || cipher == "" {
+		t.Errorf("the connection is encrypted by %q, %v", cipher, err)
+	}
+	if v := variables(t, db, "binlog_row_image", "max_connections"); v["binlog_row_image"] != "MINIMAL" || v["max_connections"] != "79" {
+		t.Errorf("%v: want the run's flags below the test's", v)
+	}
+	plain, err := sql.Open("mysql", s.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	if err := plain.PingContext(t.Context()); err == nil {
+		t.Error("the server lets in who doesn't encrypt")
+	}
+}
+
 func TestPrivateMySQLsAreDifferentServers(t *testing.T) {
 	a, b := servertest.StartMySQL(t), servertest.StartMySQL(t)
 	first := variables(t, a.DB(t), "server_uuid", "server_id", "gtid_executed")
@@ -144,7 +167,7 @@ func TestOnlyTestsOfWhatAServerLacksAreSkipped(t *testing.T) {
 		t.Errorf("a test of what is there ended by %q: %s", r.ended, r.why)
 	}
 	r := record(t, func(tb testing.TB) { s.Needs(tb, id+1, "later") })
-	if want := servertest.NotInMySQL + s.Version(t) + ": later"; r.ended != "skip" || r.why != want {
+	if want := servertest.Lacking + "later: it is " + s.Version(t); r.ended != "skip" || r.why != want {
 		t.Errorf("a test of what comes later ended by %q: %s, want %q", r.ended, r.why, want)
 	}
 }

@@ -20,10 +20,14 @@ import (
 // certificate is a server's, as PEM files, with the authority that signed it.
 type certificate struct{ caFile, certFile, keyFile string }
 
+func certificateIn(dir string) certificate {
+	return certificate{filepath.Join(dir, "ca.crt"), filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")}
+}
+
 // makeCertificate makes an authority and a certificate for this machine and the names, valid for ten years, in dir. What
 // an earlier start made is kept. The authority's key is kept nowhere.
 func makeCertificate(dir string, names ...string) (certificate, error) {
-	c := certificate{filepath.Join(dir, "ca.crt"), filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")}
+	c := certificateIn(dir)
 	if exists(c.caFile) && exists(c.certFile) && exists(c.keyFile) {
 		return c, nil
 	}

@@ -4,15 +4,12 @@ package server
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
-
-	_ "github.com/go-sql-driver/mysql" // the driver of the readiness probe
 )
 
 // MySQLDist is one version of the server's programs in the cache, beside an initialised data folder to copy.
@@ -29,6 +26,8 @@ type MySQLOptions struct {
 	Dir string
 	// Flags are added to the command line after ours, so that they win.
 	Flags []string
+	// TLS refuses connections without it. The certificate is for 127.0.0.1, signed by the authority in CAFile.
+	TLS bool
 	// Outlive lets the server go on when this process ends; otherwise it is killed with it.
 	Outlive bool
 }
@@ -42,6 +41,8 @@ type MySQL struct {
 	Addr string
 	// DSN is go-sql-driver's address of the server as root, without a database; it ends in "/".
 	DSN string
+	// CAFile is the authority to trust; "" without TLS.
+	CAFile string
 	// Version is the distribution's version.
 	Version string
 
@@ -121,6 +122,9 @@ func (d *MySQLDist) Start(ctx context.Context, opts MySQLOptions) (*MySQL, error
 	}
 	opts.Dir = dir
 	m := &MySQL{Version: d.Version, dist: d, opts: opts}
+	if opts.TLS {
+		m.CAFile = certificateIn(dir).caFile
+	}
 	if m.Process = Adopt(dir, "mysqld"); m.Process != nil {
 		if err := m.readPort(); err != nil {
 			return nil, err
@@ -176,6 +180,13 @@ func (m *MySQL) start(ctx context.Context) error {
 		"--loose-binlog-row-metadata=FULL", "--gtid-mode=ON", "--enforce-gtid-consistency=ON",
 		"--sync-binlog=1", "--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=128M",
 	)
+	if m.opts.TLS {
+		cert, err := makeCertificate(m.opts.Dir)
+		if err != nil {
+			return err
+		}
+		argv = append(argv, "--ssl-ca="+cert.caFile, "--ssl-cert="+cert.certFile, "--ssl-key="+cert.keyFile, "--require-secure-transport=ON")
+	}
 	var err error
 	m.Process, err = launch{
 		argv: append(argv, m.opts.Flags...), env: env, dir: m.opts.Dir, name: "mysqld", outlive: m.opts.Outlive,
@@ -190,7 +201,7 @@ func (m *MySQL) start(ctx context.Context) error {
 }
 
 func (m *MySQL) waitReady(ctx context.Context) error {
-	db, err := sql.Open("mysql", m.DSN)
+	db, err := OpenMySQL(m.DSN, m.CAFile, nil)
 	if err != nil {
 		return err
 	}

@@ -94,6 +94,19 @@ func (r *RocketMQ) Restart(ctx context.Context) error {
 	return r.start(ctx)
 }
 
+// Env are the variables, NAME=value, that tests, the demo and the benchmarks find the servers by.
+func (r *RocketMQ) Env() []string {
+	env := []string{
+		"SLIPWAY_TEST_ROCKETMQ_ENDPOINT=" + r.Endpoint,
+		"SLIPWAY_TEST_ROCKETMQ_NAMESRV=" + r.NameServer,
+		"SLIPWAY_TEST_ROCKETMQ_BROKER=" + r.Broker,
+	}
+	if r.ACL() {
+		env = append(env, "SLIPWAY_TEST_ROCKETMQ_ACCESS_KEY="+AccessKey, "SLIPWAY_TEST_ROCKETMQ_SECRET_KEY="+SecretKey)
+	}
+	return env
+}
+
 // ACL says whether calls have to be signed.
 func (r *RocketMQ) ACL() bool { return r.opts.ACL }
 

@@ -59,6 +59,14 @@ type S3 struct {
 	Version string
 }
 
+// Env are the variables, NAME=value, that tests find the server by.
+func (s *S3) Env() []string {
+	return []string{
+		"SLIPWAY_TEST_S3_URL=" + s.URL(),
+		"SLIPWAY_TEST_S3_ACCESS_KEY=" + S3AccessKey, "SLIPWAY_TEST_S3_SECRET_KEY=" + S3SecretKey,
+	}
+}
+
 // S3 returns the cached program.
 func (c Cache) S3() (*S3Dist, error) {
 	d := &S3Dist{Version: S3Version, dir: c.path("versitygw", S3Version)}
