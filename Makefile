@@ -8,7 +8,7 @@ KILLS ?= 5
 SEED  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-short bench soak lint fmt generate check services build deploy clean
+.PHONY: help demo test test-short matrix bench soak lint fmt generate check services build deploy clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r t d; do printf '%-18s %s\n' "$$t" "$$d"; done
@@ -22,6 +22,9 @@ test: ## run all tests on a private MySQL, RocketMQ and S3
 
 test-short: ## run the tests that need no server, in under a minute
 	go test -short ./...
+
+matrix: ## run what moves rows against every kind of source: MySQL versions, row metadata, TLS; CELLS=8.0-full,… for some
+	go run ./scripts/matrix $(if $(CELLS),-cells $(CELLS),-all)
 
 bench: ## measure snapshot and tail beside the bare limits of this machine
 	$(SERVICES) run -full-jit -heap 1g -mysql-flag=--innodb-buffer-pool-size=512M -- go run ./scripts/bench
