@@ -4,5 +4,7 @@ package mysql
 
 import "slipway/shared/change"
 
-// SplitIntegers gives the inner bounds that cut [lo, hi] into n pieces.
-func SplitIntegers(lo, hi change.Value, n int64) []change.Row { return splitIntegers(lo, hi, n) }
+// Between gives a key about num/den of the way from first to last.
+func (o *KeyOrder) Between(first, last change.Row, num, den int64) change.Row {
+	return o.between(first, last, num, den)
+}

@@ -94,7 +94,7 @@ func checkChunks(t *testing.T, c *mysql.Conn, table *change.Table, rows int64) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	ranges, err := c.PlanRanges(t.Context(), table, rows, max(int64(len(all)), 1))
+	ranges, err := c.PlanRanges(t.Context(), definition(t, c, table), rows, max(int64(len(all)), 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,30 +128,6 @@ func checkChunks(t *testing.T, c *mysql.Conn, table *change.Table, rows int64) {
 	if !slices.Equal(read, all) {
 		t.Errorf("by %d: chunks hold %d rows %.300v, the table %d %.300v", rows, len(read), read, len(all), all)
 	}
-}
-
-// The inner bounds of integers ascend and lie below the greatest key, at both
-// ends of the type, and when the least key was read behind the greatest.
-func TestS7IntegerBounds(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		a, b := rapid.Int64().Draw(t, "a"), rapid.Int64().Draw(t, "b")
-		n := rapid.Int64Range(-1, 300).Draw(t, "n")
-		lo, hi := change.NewInt(a), change.NewInt(b)
-		less := func(x, y change.Value) bool { return x.Int() < y.Int() }
-		if rapid.Bool().Draw(t, "unsigned") {
-			lo, hi = change.NewUint(uint64(a)), change.NewUint(uint64(b))
-			less = func(x, y change.Value) bool { return x.Uint() < y.Uint() }
-		}
-		bounds := mysql.SplitIntegers(lo, hi, n)
-		if len(bounds) > 0 && less(hi, lo) || int64(len(bounds)) >= max(n, 1) {
-			t.Fatalf("%d bounds for %d pieces of [%v, %v]", len(bounds), n, lo, hi)
-		}
-		for i, bound := range bounds {
-			if less(bound[0], lo) || !less(bound[0], hi) || i > 0 && !less(bounds[i-1][0], bound[0]) {
-				t.Fatalf("bound %d of [%v, %v] in %d: %v", i, lo, hi, n, bounds)
-			}
-		}
-	})
 }
 
 // A range holds the rows that it says it does: the server takes its bounds for

@@ -11,8 +11,9 @@ import (
 	"slipway/shared/change"
 )
 
-// within is the WHERE clause of a range, empty for the whole table.
-func (c *Conn) within(ctx context.Context, t *change.Table, r Range) (string, []any, error) {
+// within is the WHERE clause of a range, empty for the whole table. The session
+// must understand the range.
+func within(t *change.Table, r Range) (string, []any) {
 	var conds []string
 	var args []any
 	if len(r.After) > 0 {
@@ -24,26 +25,26 @@ func (c *Conn) within(ctx context.Context, t *change.Table, r Range) (string, []
 		conds, args = append(conds, s), append(args, a...)
 	}
 	if len(conds) == 0 {
-		return "", nil, nil
+		return "", nil
 	}
-	return " WHERE (" + strings.Join(conds, ") AND (") + ")", args, c.understand(ctx, t, r)
+	return " WHERE (" + strings.Join(conds, ") AND (") + ")", args
 }
 
 // keyCondition spells key OP bound out column by column, which the optimiser
 // turns into index ranges (it doesn't for row constructors):
-// a > ? OR (a = ? AND b > ?).
+// a > ? OR (a = ? AND b > ?). A bound may be the beginning of a key.
 func keyCondition(t *change.Table, op string, bound change.Row) (string, []any) {
 	strict := strings.TrimSuffix(op, "=")
 	var ors []string
 	var args []any
-	for i := range t.Key {
+	for i := range bound {
 		var ands []string
 		for j := range i {
 			ands = append(ands, keyTerm(t, j, "="))
 			args = append(args, keyArg(bound[j]))
 		}
 		o := strict
-		if i == len(t.Key)-1 {
+		if i == len(bound)-1 {
 			o = op
 		}
 		ands = append(ands, keyTerm(t, i, o))
@@ -88,14 +89,16 @@ func keyArg(v change.Value) any {
 	return v.Str()
 }
 
-// understand has the session take the range's bounds for what they are (rule
+// understand has the session take the ranges' bounds for what they are (rule
 // S9). A column can hold 31 February; its CAST is NULL unless the sql_mode
 // allows it, and no row compares with NULL. Other ranges keep the empty mode,
 // by which generated columns are more often shown as they are in the binlog.
-func (c *Conn) understand(ctx context.Context, t *change.Table, r Range) error {
+func (c *Conn) understand(ctx context.Context, t *change.Table, ranges ...Range) error {
 	mode := ""
-	if offCalendar(t, r.After) || offCalendar(t, r.UpTo) {
-		mode = "ALLOW_INVALID_DATES"
+	for _, r := range ranges {
+		if offCalendar(t, r.After) || offCalendar(t, r.UpTo) {
+			mode = "ALLOW_INVALID_DATES"
+		}
 	}
 	if c.sqlMode == mode {
 		return nil
@@ -121,4 +124,13 @@ func offCalendar(t *change.Table, key change.Row) bool {
 		}
 	}
 	return false
+}
+
+// keyNames are the key's columns, quoted.
+func keyNames(t *change.Table) []string {
+	names := make([]string, len(t.Key))
+	for i, k := range t.Key {
+		names[i] = QuoteName(t.Columns[k].Name)
+	}
+	return names
 }

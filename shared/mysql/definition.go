@@ -52,6 +52,22 @@ func (d *Definition) chooseKey() {
 	}
 }
 
+// KeyIndex is the index behind the table's key: none for a keyless table.
+func (d *Definition) KeyIndex() Index {
+	for _, index := range d.Indexes {
+		if len(d.Table.Key) > 0 && index.Unique && isPrimary(index) == d.Table.Primary && slices.Equal(d.keyColumns(index), d.Table.Key) {
+			return index
+		}
+	}
+	return Index{}
+}
+
+// Prefixed tells whether the index holds the beginnings of values only: then it
+// doesn't have them in their order.
+func (x Index) Prefixed() bool {
+	return slices.ContainsFunc(x.Parts, func(p IndexPart) bool { return p.Prefix > 0 })
+}
+
 // As gives the definition as rows have shown the table to be.
 func (d *Definition) As(t *change.Table) *Definition {
 	out := *d

@@ -13,6 +13,7 @@ import (
 
 // textOrder compares and canonicalises the texts of one collation.
 type textOrder struct {
+	charset string
 	// collation is nil where only equality is known: then two texts are equal
 	// when they are the same, folded and without trailing spaces.
 	collation colldata.Collation
@@ -25,7 +26,7 @@ type textOrder struct {
 // newTextOrder gives nil for a collation whose equality we don't know.
 func newTextOrder(charsetName, name string) *textOrder {
 	env := collations.MySQL8()
-	o := &textOrder{}
+	o := &textOrder{charset: charsetName}
 	if id := env.LookupByName(utf8Collation(name)); id != collations.Unknown {
 		o.collation = colldata.Lookup(id)
 	}

@@ -43,6 +43,9 @@ func TestS7EveryKindOfKey(t *testing.T) {
 		{"bytes", "k VARBINARY(20) PRIMARY KEY", "UNHEX(LEFT(SHA2(i, 256), 40))", snapshot.Ranges, "k = SUBSTR(k, 2)"},
 		{"padded", "k BINARY(8) PRIMARY KEY", "UNHEX(CONCAT(LPAD(HEX(i), 4, '0'), LEFT(SHA2(i, 256), 2 * (i % 5))))", snapshot.Ranges, "k = CONCAT(SUBSTR(k, 1, 3), 'x')"},
 		{"enums", "k ENUM('z','y','x'), j INT, PRIMARY KEY (k, j)", "1 + i % 3, i", snapshot.Whole, "k = 'y', j = -j"},
+		{"sets", "k SET('z','y','x'), j INT, PRIMARY KEY (k, j)", "1 + i % 7, i", snapshot.Whole, "k = 'y', j = -j"},
+		{"beginnings", "k VARCHAR(40), PRIMARY KEY (k(10))", "CONCAT(LPAD(i, 10, '0'), 'behind')", snapshot.Whole, "k = CONCAT('z', SUBSTR(k, 2))"},
+		{"floats", "k FLOAT PRIMARY KEY", "i / 8", snapshot.Whole, "k = k + 0.0625"},
 		{"doubles", "k DOUBLE PRIMARY KEY", "SQRT(i)", snapshot.Whole, "k = k + 1e-9"},
 		{"hidden", "k INT INVISIBLE PRIMARY KEY, g INT AS (k * 2) VIRTUAL, s INT AS (k + 1) STORED INVISIBLE", "i", snapshot.Ranges, "k = k + 100000"},
 		{"uniques", "k INT NOT NULL UNIQUE, n INT NULL UNIQUE", "i", snapshot.Ranges, "k = k + 100000"},
@@ -199,11 +202,15 @@ func TestS7LooseTablesAreMarked(t *testing.T) {
 		"CREATE TABLE prefixed (a VARCHAR(20) NOT NULL, b VARCHAR(20), UNIQUE (a(3)))",
 		"CREATE TABLE sjis (a VARCHAR(20) CHARACTER SET sjis PRIMARY KEY, b VARCHAR(20))",
 		"INSERT INTO sjis SELECT CONCAT('日', i), 'first' FROM "+numbers(0, 200, 1),
+		"CREATE TABLE functional (a JSON, b VARCHAR(20), UNIQUE ((CAST(a->'$.id' AS UNSIGNED))))",
+		"CREATE TABLE virtual_ (a JSON, g INT AS (a->'$.id') VIRTUAL NOT NULL UNIQUE, b VARCHAR(20))",
+		"INSERT INTO functional SELECT JSON_OBJECT('id', i), 'first' FROM "+numbers(0, 200, 1),
+		"INSERT INTO virtual_ (a, b) SELECT JSON_OBJECT('id', i), 'first' FROM "+numbers(0, 200, 1),
 		"INSERT INTO keyless SELECT i % 50, 'first' FROM "+numbers(0, 200, 1),
 		"INSERT INTO nullable SELECT IF(i % 3, i, NULL), 'first' FROM "+numbers(0, 200, 1),
 		"INSERT INTO myisam SELECT i, 'first' FROM "+numbers(0, 200, 1),
 		"INSERT INTO prefixed SELECT LPAD(i, 3, '0'), 'first' FROM "+numbers(0, 200, 1))
-	tables := []string{"keyless", "nullable", "myisam", "prefixed", "sjis"}
+	tables := []string{"keyless", "nullable", "myisam", "prefixed", "sjis", "functional", "virtual_"}
 	m.Plan()
 	for _, name := range tables {
 		if got, _ := mode(m, name); got != snapshot.Loose {
@@ -222,7 +229,8 @@ func TestS7LooseTablesAreMarked(t *testing.T) {
 	m.Tune.SnapshotHooks.Row = func(_ string, n int64) {
 		if n == 50 {
 			at(m, fmt.Sprintf("INSERT INTO keyless VALUES (%d, 'row')", rows), fmt.Sprintf("INSERT INTO prefixed VALUES ('x%d', 'row')", rows),
-				fmt.Sprintf("UPDATE sjis SET a = CONCAT('本', a), b = 'row' WHERE b = 'first' ORDER BY a LIMIT %d", 1+rows))
+				fmt.Sprintf("UPDATE sjis SET a = CONCAT('本', a), b = 'row' WHERE b = 'first' ORDER BY a LIMIT %d", 1+rows),
+				fmt.Sprintf("UPDATE functional SET b = 'row' WHERE a->'$.id' = %d", rows), fmt.Sprintf("DELETE FROM virtual_ WHERE g = %d", 7+rows))
 			rows++
 		}
 	}

@@ -276,14 +276,13 @@ func (p *Planner) generation(ctx context.Context, conn *mysql.Conn, name change.
 		return &g, err
 	}
 	g := &Generation{Gen: number, Seq: seq, B: b, Mode: None, Table: &change.Table{Database: name.Database, Name: name.Name}}
-	t, err := mysql.LoadTable(ctx, conn, name.Database, name.Name)
-	switch {
-	case errors.Is(err, mysql.ErrNoTable): // dropped since: the tail tells the rest
-	case err != nil:
+	loaded, err := mysql.LoadDefinitions(ctx, conn, []change.TableName{name})
+	if err != nil {
 		return nil, err
-	default:
-		g.Table = t
-		if err := p.cut(ctx, conn, g); err != nil {
+	}
+	if d := loaded[name]; d != nil { // else dropped since: the tail tells the rest
+		g.Table = d.Table
+		if err := p.cut(ctx, conn, g, d); err != nil {
 			return nil, fmt.Errorf("plan table %s: %w", name, err)
 		}
 	}
@@ -299,10 +298,12 @@ const (
 	chunkTarget  = 8 << 20
 	minChunkRows = 1_000
 	maxChunkRows = 100_000
+	// maxChunks bounds a table's plan and seam: larger tables have larger chunks.
+	maxChunks = 10_000
 )
 
 // cut decides how a table is read, and where its chunks begin.
-func (p *Planner) cut(ctx context.Context, conn *mysql.Conn, g *Generation) error {
+func (p *Planner) cut(ctx context.Context, conn *mysql.Conn, g *Generation, d *mysql.Definition) error {
 	route, err := p.cfg.Pipeline.Route(g.Table)
 	if err != nil {
 		return err
@@ -324,7 +325,7 @@ func (p *Planner) cut(ctx context.Context, conn *mysql.Conn, g *Generation) erro
 		// Without keys that tell rows apart no change can be laid over its row.
 		g.Mode = Loose
 		return nil
-	case !route.Key.Ordered() || unordered:
+	case !route.Key.Ordered() || d.KeyIndex().Prefixed() || unordered:
 		g.Mode = Whole
 		return nil
 	}
@@ -332,8 +333,9 @@ func (p *Planner) cut(ctx context.Context, conn *mysql.Conn, g *Generation) erro
 	rows := p.cfg.ChunkRows
 	if rows == 0 {
 		rows = min(max(chunkTarget/max(size.AverageRow, 1), minChunkRows), maxChunkRows)
+		rows = max(rows, size.Rows/maxChunks) // cut by size when they are read (rule S9)
 	}
-	g.Ranges, err = conn.PlanRanges(ctx, g.Table, rows, max(size.Rows, 1))
+	g.Ranges, err = conn.PlanRanges(ctx, d, rows, max(size.Rows, 1))
 	return err
 }
 
