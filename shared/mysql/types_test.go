@@ -154,6 +154,7 @@ var unmapped = regexp.MustCompile(`^((?:tiny|small|medium|big)?int|float|double|
 
 func TestT5TableMapGivesEveryType(t *testing.T) {
 	c, server := connect(t), servertest.MySQL(t)
+	server.NeedsFullMetadata(t)
 	db := server.Database(t)
 	for _, m := range typetest.Tables(server.VersionID(t)) {
 		query(t, c, m.Create(db))
