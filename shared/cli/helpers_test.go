@@ -72,7 +72,7 @@ func (s *shell) put(key string, v any) {
 // plan puts a plan of two tables there, with some of their chunks done.
 func (s *shell) plan() {
 	names := []change.TableName{{Database: "shop", Name: "customers"}, {Database: "shop", Name: "orders"}}
-	s.put(s.st.Plan(), snapshot.Plan{Version: 1, Tables: names})
+	s.put(s.st.Plan(), snapshot.Plan{Version: 2, Tables: names})
 	for i, name := range names {
 		g := snapshot.Generation{Table: &change.Table{Database: name.Database, Name: name.Name}, Mode: snapshot.Ranges, Estimate: int64(4000 * (i + 1))}
 		g.Ranges = make([]mysql.Range, i+1)

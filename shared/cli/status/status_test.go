@@ -41,7 +41,7 @@ func (o *objects) put(key string, v any) {
 }
 
 func (o *objects) plan(tables ...change.TableName) {
-	o.put(o.st.Plan(), snapshot.Plan{Version: 1, Tables: tables})
+	o.put(o.st.Plan(), snapshot.Plan{Version: 2, Tables: tables})
 }
 
 var orders = change.TableName{Database: "shop", Name: "orders"}
