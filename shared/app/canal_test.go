@@ -15,6 +15,7 @@ import (
 	"slipway/scripts/canal"
 	"slipway/shared/apptest"
 	"slipway/shared/checker"
+	"slipway/shared/servertest"
 )
 
 // known are the differences in this test's data in which canal 1.1.4 is wrong, by reason; the encoder's own judge, in
@@ -69,7 +70,7 @@ func judged() []string {
 // TestCanalAgreesEndToEnd gives two servers the same statements, has canal follow the one and Slipway the other, and
 // compares what the two topics hold, row by row.
 func TestCanalAgreesEndToEnd(t *testing.T) {
-	source := canal.Source(t) // first: on a machine without Java nothing else is done
+	source := servertest.StartMySQL(t, canal.Flags()...)
 	m := apptest.New(t)
 	m.YAML += "packing: {maxRows: 1}\nlanes: 1\n" // between lanes, a moved key would be a DELETE and an INSERT (S6)
 	theirDB := source.DB(t)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,8 +29,18 @@ func golden(t *testing.T, name string, messages ...[]byte) {
 			t.Errorf("%v\n%s", err, m)
 		}
 	}
-	got := append(bytes.Join(messages, []byte("\n")), '\n')
-	path := filepath.Join("testdata", name+".jsonl")
+	goldenFile(t, name+".jsonl", append(bytes.Join(messages, []byte("\n")), '\n'))
+}
+
+// goldenLines compares lines of text with testdata/name.txt.
+func goldenLines(t *testing.T, name string, lines []string) {
+	t.Helper()
+	goldenFile(t, name+".txt", []byte(strings.Join(lines, "\n")+"\n"))
+}
+
+func goldenFile(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
 	if *updateGoldens {
 		if err := os.WriteFile(path, got, 0o644); err != nil {
 			t.Fatal(err)

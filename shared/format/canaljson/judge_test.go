@@ -72,7 +72,7 @@ type step struct {
 // the model, and compares canal's messages with ours: key by key in order, text
 // by text.
 func TestCanalAgrees(t *testing.T) {
-	broker, source := servertest.RocketMQ(t), canal.Source(t)
+	broker, source := servertest.RocketMQ(t), servertest.StartMySQL(t, canal.Flags()...)
 	db := source.DB(t)
 	conn, err := db.Conn(t.Context())
 	if err != nil {

@@ -2,7 +2,11 @@
 
 package canaljson
 
-import "slipway/shared/change"
+import (
+	"strings"
+
+	"slipway/shared/change"
+)
 
 // The java.sql.Types that canal uses.
 const (
@@ -24,12 +28,15 @@ const (
 	sqlClob      = 2005
 )
 
-// newColumn derives how a column's values are typed and written. Three sorts
-// of values have another sqlType than their column: unsigned integers that
-// would be negative if read as signed go one size up, a NULL SET is a BLOB and
-// a NULL JSON has no type that Java knows.
+// newColumn derives how a column's values are typed and written. TINYINT(1),
+// which BOOL is, has BIT's code. Three sorts of values have another sqlType than
+// their column: unsigned integers that would be negative if read as signed go
+// one size up, a NULL SET is a BLOB and a NULL JSON has no type that Java knows.
 func newColumn(c *change.Column) column {
 	col := column{key: append(appendString(nil, c.Name), ':'), typ: c.Type, code: sqlCode(c.Type)}
+	if strings.HasPrefix(c.Declared, "tinyint(1)") {
+		col.code = sqlBit
+	}
 	switch c.Type {
 	case change.TypeSet:
 		col.oddNull, col.odd = true, sqlBlob
