@@ -189,55 +189,6 @@ func (c *Conn) FullRowMetadata(ctx context.Context) (bool, error) {
 	return strings.EqualFold(value, "FULL"), err
 }
 
-// LogPosition is a place in the binlog: comparable on one server only.
-type LogPosition struct {
-	File string `json:"file"`
-	Pos  uint64 `json:"pos"`
-}
-
-// Compare orders positions by (file number, offset), rule T6.
-func (p LogPosition) Compare(o LogPosition) int {
-	if c := compareLogFiles(p.File, o.File); c != 0 {
-		return c
-	}
-	switch {
-	case p.Pos < o.Pos:
-		return -1
-	case p.Pos > o.Pos:
-		return 1
-	}
-	return 0
-}
-
-// compareLogFiles orders names like binlog.000009 and binlog.1000000.
-func compareLogFiles(a, b string) int {
-	if len(a) != len(b) {
-		if len(a) < len(b) {
-			return -1
-		}
-		return 1
-	}
-	return strings.Compare(a, b)
-}
-
-// LogEnd is the binlog's end. What any view opened before the call can see
-// lies before it (rule S1).
-func (c *Conn) LogEnd(ctx context.Context) (LogPosition, error) {
-	r, err := c.Query(ctx, c.server.LogStatus())
-	if err != nil {
-		return LogPosition{}, err
-	}
-	if r.RowNumber() == 0 {
-		return LogPosition{}, fault.New(fault.Blocked, "start mysqld with --log-bin", "the binlog of %s is off", c.addr)
-	}
-	file, err := r.GetString(0, 0)
-	if err != nil {
-		return LogPosition{}, err
-	}
-	pos, err := r.GetUint(0, 1)
-	return LogPosition{File: file, Pos: pos}, err
-}
-
 // Classify gives a driver's error its class and remedy. addr names the place.
 func Classify(addr string, err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok {
@@ -289,8 +240,17 @@ const commitPatience = 15 * time.Second
 
 // Missing gives what of set the server has not executed. A transaction can be
 // read from the log before it is executed, so what is missing at first is
-// waited for.
+// waited for. Of a set by position it is what lies behind the log's end, and
+// another server than the set's is an error.
 func (c *Conn) Missing(ctx context.Context, set change.GTIDSet) (change.GTIDSet, error) {
+	if place, ok := set.LogEnd(); ok {
+		logged, _, err := c.Logged(ctx)
+		if err == nil {
+			end, _ := logged.LogEnd()
+			err = c.sameLog(place, end)
+		}
+		return set.Minus(logged), err
+	}
 	executed, err := c.Executed(ctx)
 	if err != nil || executed.Covers(set) {
 		return change.GTIDSet{}, err

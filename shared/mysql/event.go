@@ -40,12 +40,16 @@ func (k EventKind) IsEnd() bool {
 // Event is one step of the binlog.
 type Event struct {
 	Kind EventKind
-	// GTID of the transaction the event belongs to; zero for Idle.
+	// GTID of the transaction the event belongs to, or its place in the log where
+	// transactions are read by position (rule S11); zero for Idle.
 	GTID change.GTID
 	// Time is the header's time in Unix milliseconds.
 	Time int64
 	// Position is where the log stands after the event.
 	Position LogPosition
+	// Place names Position at a boundary, where the log is read by position (rule
+	// S11); else it is zero.
+	Place change.GTID
 	// Table, Op and Rows are set for Rows.
 	Table *change.Table
 	Op    change.Op
@@ -54,6 +58,17 @@ type Event struct {
 	XID string
 	// Query is set for Statement.
 	Query *Query
+}
+
+// Extend adds to what was read what ended with the event: its transaction or,
+// read by position, all that lies before it.
+func (e *Event) Extend(read *change.GTIDSet) {
+	switch {
+	case !e.Place.IsZero():
+		read.AddBefore(e.Place)
+	case e.Kind.IsEnd():
+		read.Add(e.GTID)
+	}
 }
 
 // RowChange is one row's images: Before for UPDATE and DELETE, After for

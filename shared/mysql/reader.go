@@ -26,8 +26,12 @@ type ReaderConfig struct {
 	// ServerID is this reader's own replica id; two readers with one id cut each
 	// other off.
 	ServerID uint32
-	// From is everything already read: the dump starts behind it.
+	// From is everything already read: the dump starts behind it. A set by
+	// position (rule S11) is followed by position.
 	From change.GTIDSet
+	// Known is From's end, as far as it is known as a position, so that another log
+	// in the place of the one that was read is noticed.
+	Known LogPosition
 	// Open and OpenSteps: of transaction Open, the first OpenSteps steps (rows of
 	// selected tables, and statements) have been read already (rule T2).
 	Open      change.GTID
@@ -50,9 +54,10 @@ type ReaderConfig struct {
 // ErrServerChanged says that another server answers than the one read so far.
 var ErrServerChanged = errors.New("another server answers at this address")
 
-// Reader reads the binlog by GTID set, transaction after transaction, and
-// reconnects by itself. Across reconnects to one server it hands out every
-// event once: what it handed out of the open transaction is skipped (rule T1).
+// Reader reads the binlog by GTID set, or without GTIDs by position (rule S11),
+// transaction after transaction, and reconnects by itself. Across reconnects to
+// one server it hands out every event once: what it handed out of the open
+// transaction is skipped (rule T1).
 type Reader struct {
 	cfg ReaderConfig
 	h   func(Event) error
@@ -62,6 +67,7 @@ type Reader struct {
 	uuid     string
 	log      LogPosition
 	tx       openTransaction
+	position *positionReader // nil when reading by GTID set
 	maps     map[uint64]*tableMap
 	server   string // version of the log's writer
 	checksum bool   // events end in one
@@ -83,6 +89,9 @@ type openTransaction struct {
 // NewReader makes a reader; Run starts it.
 func NewReader(cfg ReaderConfig) *Reader {
 	r := &Reader{cfg: cfg, read: cfg.From.Clone(), uuid: cfg.ServerUUID}
+	if _, ok := cfg.From.LogEnd(); ok {
+		r.position = &positionReader{known: cfg.Known}
+	}
 	if !cfg.Open.IsZero() {
 		r.tx = openTransaction{gtid: cfg.Open, handed: cfg.OpenSteps}
 	}
@@ -125,29 +134,20 @@ func (r *Reader) Run(ctx context.Context, h func(Event) error) error {
 
 // dump reads one connection until it ends.
 func (r *Reader) dump(ctx context.Context) error {
-	uuid, err := r.check(ctx)
-	if err != nil {
+	if err := r.check(ctx); err != nil {
 		return err
 	}
-	if r.uuid != "" && uuid != r.uuid {
-		return fault.New(fault.SourceUnreachable, "", "source %s: %w: was %s, is %s", r.cfg.Source.Addr, ErrServerChanged, r.uuid, uuid)
-	}
-	r.uuid = uuid
 	// The open transaction comes again from its start.
 	r.tx.seen, r.tx.begun = 0, false
 	r.maps = map[uint64]*tableMap{}
 
-	from, err := gomysql.ParseMysqlGTIDSet(r.read.String())
-	if err != nil {
-		return fmt.Errorf("GTID set %s: %w", r.read, err)
-	}
 	cfg, err := r.syncerConfig()
 	if err != nil {
 		return err
 	}
 	syncer := replication.NewBinlogSyncer(cfg)
 	defer syncer.Close()
-	streamer, err := syncer.StartSyncGTID(from)
+	streamer, err := r.start(syncer)
 	if err != nil {
 		return Classify(r.cfg.Source.Addr, err)
 	}
@@ -189,39 +189,69 @@ func (r *Reader) syncerConfig() (replication.BinlogSyncerConfig, error) {
 	return cfg, nil
 }
 
+// start asks the server for what comes behind that which was read.
+func (r *Reader) start(syncer *replication.BinlogSyncer) (*replication.BinlogStreamer, error) {
+	if r.position != nil {
+		return syncer.StartSync(r.position.dumpFrom())
+	}
+	from, err := gomysql.ParseMysqlGTIDSet(r.read.String())
+	if err != nil {
+		return nil, fmt.Errorf("GTID set %s: %w", r.read, err)
+	}
+	return syncer.StartSyncGTID(from)
+}
+
 // check asks the server whether it is one we may read on from (rules T1, S8).
-func (r *Reader) check(ctx context.Context) (uuid string, err error) {
+func (r *Reader) check(ctx context.Context) error {
 	c, err := Connect(ctx, r.cfg.Source)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer c.Close()
-	if uuid, err = c.ServerUUID(ctx); err != nil {
-		return "", err
+	uuid, err := c.ServerUUID(ctx)
+	if err != nil {
+		return err
 	}
+	if r.position != nil {
+		err = r.checkPosition(ctx, c)
+	} else {
+		err = r.checkGTIDs(ctx, c, uuid)
+	}
+	if err != nil {
+		return err
+	}
+	if r.uuid != "" && uuid != r.uuid {
+		return fault.New(fault.SourceUnreachable, "", "source %s: %w: was %s, is %s", r.cfg.Source.Addr, ErrServerChanged, r.uuid, uuid)
+	}
+	r.uuid = uuid
+	return nil
+}
+
+func (r *Reader) checkGTIDs(ctx context.Context, c *Conn, uuid string) error {
 	mode, err := c.String(ctx, "SELECT @@global.gtid_mode")
 	if err != nil {
-		return "", err
+		return err
 	}
 	if mode != "ON" {
-		return "", fault.New(fault.Blocked, "SET GLOBAL gtid_mode = ON (step by step, see the manual)", "source %s: gtid_mode is %s", r.cfg.Source.Addr, mode)
+		return fault.New(fault.Blocked, "SET GLOBAL gtid_mode = ON (step by step, see the manual); if there were changes meanwhile, take a new snapshot under a new task name",
+			"source %s: gtid_mode is %s, and was ON when the task began", r.cfg.Source.Addr, mode)
 	}
 	// A purge after this question is seen at the dump itself.
 	purged, err := c.Purged(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
 	missing, err := c.Missing(ctx, r.read)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if !missing.IsEmpty() {
-		return "", fault.New(fault.PositionLost, "point the task at the server it was reading, or take a new snapshot under a new task name",
+		return fault.New(fault.PositionLost, "point the task at the server it was reading, or take a new snapshot under a new task name",
 			"source %s (server %s) has not executed %s, which was already read: it was restored, or promoted while behind", r.cfg.Source.Addr, uuid, missing)
 	}
 	if !r.read.Covers(purged) {
-		return "", fault.New(fault.PositionLost, "take a new snapshot under a new task name, and keep the binlog longer (binlog_expire_logs_seconds)",
+		return fault.New(fault.PositionLost, "take a new snapshot under a new task name, and keep the binlog longer (binlog_expire_logs_seconds)",
 			"source %s has purged %s, which was not read yet", r.cfg.Source.Addr, purged.Minus(r.read))
 	}
-	return uuid, nil
+	return nil
 }

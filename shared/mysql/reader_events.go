@@ -45,11 +45,22 @@ func (r *Reader) HandleEvent(e *replication.BinlogEvent) (err error) {
 
 func (r *Reader) emit(e Event) error {
 	e.Position = r.log
-	return r.h(e)
+	if err := r.reached(&e); err != nil {
+		return err
+	}
+	if err := r.h(e); err != nil {
+		return err
+	}
+	e.Extend(&r.read)
+	return nil
 }
 
 func (r *Reader) handle(e *replication.BinlogEvent, logPos uint32, ms int64) error {
-	if logPos > 0 {
+	if r.position != nil {
+		if skip, err := r.follow(e, logPos); err != nil || skip {
+			return err
+		}
+	} else if logPos > 0 {
 		r.log.Pos = uint64(logPos)
 	}
 	switch ev := e.Event.(type) {
@@ -57,6 +68,7 @@ func (r *Reader) handle(e *replication.BinlogEvent, logPos uint32, ms int64) err
 		r.checksum, r.server = ev.ChecksumAlgorithm == replication.BINLOG_CHECKSUM_ALG_CRC32, ev.ServerVersion
 	case *replication.RotateEvent:
 		r.log = LogPosition{File: string(ev.NextLogName), Pos: ev.Position}
+		return r.rotated()
 	case *replication.HeartbeatEvent:
 		r.log.File = ev.Filename
 		if r.tx.gtid.IsZero() {
@@ -94,17 +106,9 @@ func (r *Reader) handle(e *replication.BinlogEvent, logPos uint32, ms int64) err
 // begin opens a transaction. Its own Begin event waits for nothing: a reader
 // of whole transactions needs the GTID first.
 func (r *Reader) begin(ev *replication.GTIDEvent, typ replication.EventType, ms int64) error {
-	if typ == replication.ANONYMOUS_GTID_EVENT {
-		return fault.New(fault.UnreadableEvent, "keep gtid_mode = ON, and take a new snapshot under a new task name",
-			"anonymous transaction at %s:%d although GTID mode is on", r.log.File, r.log.Pos)
-	}
-	id, err := uuid.FromBytes(ev.SID)
+	g, err := r.nameOf(ev, typ)
 	if err != nil {
-		return fmt.Errorf("GTID event at %s:%d: %w", r.log.File, r.log.Pos, err)
-	}
-	g := change.GTID{Source: id.String(), N: ev.GNO}
-	if tag := ev.Tag.String(); tag != "" {
-		g.Source += ":" + tag
+		return err
 	}
 	if r.read.Contains(g) {
 		return fault.New(fault.PositionLost, "take a new snapshot under a new task name",
@@ -121,6 +125,27 @@ func (r *Reader) begin(ev *replication.GTIDEvent, typ replication.EventType, ms 
 	return r.emit(Event{Kind: Begin, GTID: g, Time: ms})
 }
 
+// nameOf is the transaction's GTID, or its place when reading by position,
+// whether the server gave it a GTID or not.
+func (r *Reader) nameOf(ev *replication.GTIDEvent, typ replication.EventType) (change.GTID, error) {
+	if r.position != nil {
+		return r.log.GTID(r.uuid)
+	}
+	if typ == replication.ANONYMOUS_GTID_EVENT {
+		return change.GTID{}, fault.New(fault.UnreadableEvent, "keep gtid_mode = ON, and take a new snapshot under a new task name",
+			"anonymous transaction at %s:%d although GTID mode is on", r.log.File, r.log.Pos)
+	}
+	id, err := uuid.FromBytes(ev.SID)
+	if err != nil {
+		return change.GTID{}, fmt.Errorf("GTID event at %s:%d: %w", r.log.File, r.log.Pos, err)
+	}
+	g := change.GTID{Source: id.String(), N: ev.GNO}
+	if tag := ev.Tag.String(); tag != "" {
+		g.Source += ":" + tag
+	}
+	return g, nil
+}
+
 func (r *Reader) end(kind EventKind, xid string, ms int64) error {
 	if r.tx.seen < r.tx.handed {
 		return fault.New(fault.PositionLost, "take a new snapshot under a new task name",
@@ -133,7 +158,6 @@ func (r *Reader) end(kind EventKind, xid string, ms int64) error {
 	if err := r.emit(Event{Kind: kind, GTID: g, Time: ms, XID: xid}); err != nil {
 		return err
 	}
-	r.read.Add(g)
 	r.tx = openTransaction{}
 	return nil
 }

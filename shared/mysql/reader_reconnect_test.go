@@ -20,7 +20,10 @@ import (
 // every event is handed out once.
 func TestT1EveryEventOnceAcrossReconnects(t *testing.T) {
 	t.Parallel()
-	server := servertest.MySQL(t)
+	everyEventOnceAcrossReconnects(t, servertest.MySQL(t))
+}
+
+func everyEventOnceAcrossReconnects(t *testing.T, server *servertest.MySQLServer) {
 	const fill = "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 5000) SELECT /*+ SET_VAR(cte_max_recursion_depth=5000) */ i, REPEAT('x', 500) FROM n"
 	for _, c := range []struct {
 		name string
