@@ -69,6 +69,8 @@ type Tune struct {
 	TailFaults     tail.Faults
 	CommitEvery    time.Duration
 	XAWait         time.Duration
+	// Age is how old a position must be where the source gives no GTIDs.
+	Age time.Duration
 	// Sink wraps the connection to the broker.
 	Sink func(deliver.Sink) deliver.Sink
 }

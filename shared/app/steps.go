@@ -81,7 +81,7 @@ func (a *App) Plan(ctx context.Context, in PlanInput) (PlanOutput, error) {
 	}
 	planner := snapshot.NewPlanner(snapshot.PlannerConfig{
 		Task: j.task, State: j.state, Source: j.source, Pipeline: j.pipe, Queues: a.queues(j), ChunkRows: a.env.Tune.ChunkRows,
-		ServerID: replicaID(), Logger: a.env.Log, XAWait: wait, Hooks: a.env.Tune.PlanHooks,
+		ServerID: replicaID(), Logger: a.env.Log, XAWait: wait, Age: a.env.Tune.Age, Hooks: a.env.Tune.PlanHooks,
 	})
 	plan, chunks, err := planner.Plan(ctx)
 	if err != nil {
@@ -151,7 +151,7 @@ func (a *App) Snapshot(ctx context.Context, in SnapshotInput) (SnapshotOutput, e
 		Task: j.state, Source: j.source, Pipeline: j.pipe, Sender: sender,
 		MaxRows: j.task.Packing.MaxRows, MaxBytes: int(j.task.Packing.MaxBytes), ChunkBytes: a.env.Tune.ChunkBytes,
 		ServerID: replicaID(), Patience: time.Duration(j.task.Retry.Connection),
-		SendTimeout: terms.SendTimeout, Logger: a.env.Log,
+		SendTimeout: terms.SendTimeout, Age: a.env.Tune.Age, Logger: a.env.Log,
 		Hooks: a.env.Tune.SnapshotHooks, Faults: a.env.Tune.SnapshotFaults,
 	}
 	if a.env.Progress != nil {

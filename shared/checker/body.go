@@ -98,7 +98,7 @@ func (d *decoder) body(c *change, raw []byte) (wrong []string, err error) {
 	if b.Table == nil && c.table != "" || b.Table != nil && *b.Table != c.table {
 		fail("table differs from the property %q", c.table)
 	}
-	if !c.full() && c.rid.rows == 1 && c.rid.gtid != "" && (b.GTID == nil || *b.GTID != c.rid.gtid) {
+	if !c.full() && c.rid.rows == 1 && c.rid.gtid != "" && (b.GTID == nil || *b.GTID != c.rid.given()) {
 		fail("gtid differs from the id's")
 	}
 	if b.TS <= 0 || b.ES <= 0 {

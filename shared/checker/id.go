@@ -23,6 +23,8 @@ type rowID struct {
 }
 
 var (
+	// placeForm is what stands for a GTID where the source gives none (rule S11).
+	placeForm = regexp.MustCompile(`:log:[1-9][0-9]{12,}$`)
 	gtidForm  = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(:[a-z_][a-z0-9_]{0,31})?:[1-9][0-9]*$`)
 	partForm  = regexp.MustCompile(`^[0-9]+(\+[0-9]+)*$`)
 	digitForm = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
@@ -49,6 +51,14 @@ func parseID(h *header) (rowID, error) {
 		return id, id.checkReset(h.name())
 	}
 	return id, id.parseIncremental(h.name())
+}
+
+// given is the GTID the source gave, "" when it gave none.
+func (id *rowID) given() string {
+	if placeForm.MatchString(id.gtid) {
+		return ""
+	}
+	return id.gtid
 }
 
 func (id *rowID) checkFull(table string) error {

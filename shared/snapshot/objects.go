@@ -36,6 +36,10 @@ type Plan struct {
 	Tables []change.TableName `json:"tables"`
 	// Schema is the key of the table definitions as of P0 (rule T5).
 	Schema string `json:"schema"`
+	// Log is P0 as a position, and Since when P1 was taken, by the source's clock:
+	// where the source gives no GTIDs (rule S11).
+	Log   mysql.LogPosition `json:"log,omitzero"`
+	Since time.Time         `json:"since,omitzero"`
 	// Queues of every topic, as they must stay (rule D7).
 	Queues map[string][]string `json:"queues"`
 	Time   time.Time           `json:"time"`
@@ -44,6 +48,15 @@ type Plan struct {
 }
 
 const planVersion = 2
+
+// ByPosition tells that the source gave no GTIDs when the task was planned: its
+// sets are by position (rule S11).
+func (p *Plan) ByPosition() bool { return isByPosition(p.P0) }
+
+func isByPosition(set change.GTIDSet) bool {
+	_, ok := set.LogEnd()
+	return ok
+}
 
 // Mode is how a table is read.
 type Mode string
@@ -71,8 +84,11 @@ type Generation struct {
 	Seq int64 `json:"seq"`
 	// B is executed before the bounds were planned: what it holds is in the
 	// snapshot, or was gone before.
-	B    change.GTIDSet `json:"b"`
-	Mode Mode           `json:"mode"`
+	B change.GTIDSet `json:"b"`
+	// Since is when all of B was in the log, by the source's clock; without GTIDs
+	// only (rule S11).
+	Since time.Time `json:"since,omitzero"`
+	Mode  Mode      `json:"mode"`
 	// Ranges are the chunks of mode Ranges; none for an empty table.
 	Ranges []mysql.Range `json:"ranges,omitempty"`
 	// Estimate is the server's guess at the number of rows.
@@ -89,6 +105,11 @@ func (g *Generation) Chunks() int {
 	}
 	return 1
 }
+
+// exact tells whether each chunk is the table's rows at one watermark. If not,
+// its rows are as of some moment between two, and the tail tells what happened
+// between them again, marked.
+func (g *Generation) exact() bool { return g.Mode != Loose && !isByPosition(g.B) }
 
 // Name is the table's name.
 func (g *Generation) Name() change.TableName { return g.Table.FullName() }
@@ -109,8 +130,8 @@ type Header struct {
 	Table change.TableName `json:"table"`
 	Gen   int64            `json:"gen"`
 	Chunk string           `json:"chunk"`
-	// H is the GTID set the chunk is exact at; for mode Loose a lower bound of
-	// it, and Upper the upper one.
+	// H is the GTID set the chunk is exact at; in mode Loose and without GTIDs a
+	// lower bound of it, and Upper the upper one.
 	H     change.GTIDSet `json:"h"`
 	Upper change.GTIDSet `json:"upper,omitzero"`
 	// Range that the chunk covers; cut short by size, Next names the rest.
@@ -146,22 +167,21 @@ type Seam struct {
 	Mode  Mode             `json:"mode"`
 	// Void: the snapshot is no good; the tail asks for a new generation.
 	Void bool `json:"void,omitempty"`
-	// Sets are the distinct watermarks.
+	// Sets are the distinct watermarks, and upper bounds of them.
 	Sets []change.GTIDSet `json:"sets,omitempty"`
 	// Chunks in key order: UpTo is the chunk's inclusive upper bound (empty for
 	// a whole table), Set its index into Sets.
 	Chunks []SeamChunk `json:"chunks,omitempty"`
-	// Upper is mode Loose's upper watermark: rows in it but not in the chunk's
-	// set may be in the snapshot already.
-	Upper change.GTIDSet `json:"upper,omitzero"`
 	// Definition of the table's key columns' order.
 	Definition *change.Table `json:"definition"`
 }
 
-// SeamChunk is one chunk of a seam.
+// SeamChunk is one chunk of a seam. Its rows hold what is in Set, and may hold
+// what is in Upper, which is Set where the chunk is exact.
 type SeamChunk struct {
-	UpTo change.Row `json:"upTo,omitempty"`
-	Set  int        `json:"set"`
+	UpTo  change.Row `json:"upTo,omitempty"`
+	Set   int        `json:"set"`
+	Upper int        `json:"upper"`
 }
 
 // LoadPlan reads the plan of a task; state.ErrNotFound before there is one.

@@ -34,7 +34,10 @@ type PlannerConfig struct {
 	Logger    *slog.Logger
 	// XAWait bounds the wait for XA transactions that were prepared before P0.
 	XAWait time.Duration
-	Hooks  PlanHooks
+	// Age is how old a position must be to be read behind, at least; 0 means
+	// DefaultAge (rule S11).
+	Age   time.Duration
+	Hooks PlanHooks
 }
 
 // PlanHooks let a test act in the middle of planning.
@@ -46,7 +49,12 @@ type PlanHooks struct {
 type Planner struct{ cfg PlannerConfig }
 
 // NewPlanner makes a planner.
-func NewPlanner(cfg PlannerConfig) *Planner { return &Planner{cfg} }
+func NewPlanner(cfg PlannerConfig) *Planner {
+	if cfg.Age == 0 {
+		cfg.Age = DefaultAge
+	}
+	return &Planner{cfg}
+}
 
 // errMoved says that a DDL came between; planning starts over.
 var errMoved = errors.New("a selected table changed while it was planned")
@@ -71,7 +79,7 @@ func (p *Planner) Plan(ctx context.Context) (*Plan, int, error) {
 	defer conn.Close()
 	chunks := 0
 	for _, name := range plan.Tables {
-		gen, err := p.generation(ctx, conn, name, 0, plan.P0, 0)
+		gen, err := p.generation(ctx, conn, name, 0, base{plan.P0, plan.Since}, 0)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -84,7 +92,8 @@ func (p *Planner) Plan(ctx context.Context) (*Plan, int, error) {
 // of the last reset. Resets have numbers of their own, so asking twice plans
 // once.
 func (p *Planner) Again(ctx context.Context, tables []change.TableName, seq int64) (int, error) {
-	if err := p.join(ctx, tables); err != nil {
+	plan, err := p.join(ctx, tables)
+	if err != nil {
 		return 0, err
 	}
 	conn, err := mysql.Connect(ctx, p.cfg.Source)
@@ -93,6 +102,7 @@ func (p *Planner) Again(ctx context.Context, tables []change.TableName, seq int6
 	}
 	defer conn.Close()
 	chunks := 0
+	var b *base
 	for _, name := range tables {
 		latest, err := LatestGeneration(ctx, p.cfg.State, name)
 		if err != nil {
@@ -103,11 +113,12 @@ func (p *Planner) Again(ctx context.Context, tables []change.TableName, seq int6
 			number = latest.Gen + 1
 		}
 		if latest == nil || latest.Seq != seq {
-			b, err := conn.Executed(ctx)
-			if err != nil {
-				return 0, err
+			if b == nil {
+				if b, err = p.base(ctx, conn, plan.ByPosition()); err != nil {
+					return 0, err
+				}
 			}
-			if latest, err = p.generation(ctx, conn, name, number, b, seq); err != nil {
+			if latest, err = p.generation(ctx, conn, name, number, *b, seq); err != nil {
 				return 0, err
 			}
 		}
@@ -116,13 +127,44 @@ func (p *Planner) Again(ctx context.Context, tables []change.TableName, seq int6
 	return chunks, nil
 }
 
-// join adds tables to the plan that it doesn't have yet. Who loses the race for
-// a page looks again.
-func (p *Planner) join(ctx context.Context, tables []change.TableName) error {
+// base is what a generation is planned behind: B, and since when all of it was
+// in the log.
+type base struct {
+	b     change.GTIDSet
+	since time.Time
+}
+
+// base takes B, and waits until it is visible where only time tells (rule S11).
+func (p *Planner) base(ctx context.Context, conn *mysql.Conn, byPosition bool) (*base, error) {
+	b, err := executed(ctx, conn, byPosition)
+	if err != nil || !byPosition {
+		return &base{b: b}, err
+	}
+	since, err := p.awaitVisible(ctx, conn)
+	return &base{b, since}, err
+}
+
+// awaitVisible waits until all that is in the log now is visible, and gives that
+// now by the source's clock.
+func (p *Planner) awaitVisible(ctx context.Context, conn *mysql.Conn) (since time.Time, err error) {
+	if since, err = conn.Clock(ctx); err != nil {
+		return since, err
+	}
+	age, err := ageAt(ctx, conn, p.cfg.Age)
+	if err != nil {
+		return since, err
+	}
+	p.cfg.Logger.Info("the source gives no GTIDs: waiting until what is in its binlog is visible for certain", "for", age)
+	return since, awaitAge(ctx, conn, since, age)
+}
+
+// join adds tables to the plan that it doesn't have yet, and gives the plan. Who
+// loses the race for a page looks again.
+func (p *Planner) join(ctx context.Context, tables []change.TableName) (*Plan, error) {
 	for {
 		plan, err := LoadPlan(ctx, p.cfg.State)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		var page planPage
 		for _, name := range tables {
@@ -131,11 +173,11 @@ func (p *Planner) join(ctx context.Context, tables []change.TableName) error {
 			}
 		}
 		if len(page.Tables) == 0 {
-			return nil
+			return plan, nil
 		}
 		err = state.CreateJSON(ctx, p.cfg.State.Store, p.cfg.State.PlanPage(plan.pages+1), page)
-		if !errors.Is(err, state.ErrExists) {
-			return err
+		if err != nil && !errors.Is(err, state.ErrExists) {
+			return nil, err
 		}
 	}
 }
@@ -171,18 +213,33 @@ func (p *Planner) measure(ctx context.Context) (*Plan, error) {
 	if plan.ServerUUID, err = conn.ServerUUID(ctx); err != nil {
 		return nil, err
 	}
-	if plan.P0, err = conn.Executed(ctx); err != nil {
+	gtids, err := conn.HasGTIDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if gtids {
+		plan.P0, err = conn.Executed(ctx)
+	} else {
+		plan.P0, plan.Log, err = conn.Logged(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if p.cfg.Hooks.P0 != nil {
 		p.cfg.Hooks.P0()
 	}
-	if err := p.awaitXA(ctx, conn); err != nil {
+	settle := xaSettle
+	if !gtids {
+		settle = xaSettleLogged
+	}
+	if err := p.awaitXA(ctx, conn, settle); err != nil {
 		return nil, err
 	}
-	if plan.P1, err = conn.Executed(ctx); err != nil {
+	p1, err := p.base(ctx, conn, !gtids)
+	if err != nil {
 		return nil, err
 	}
+	plan.P1, plan.Since = p1.b, p1.since
 	if plan.Tables, err = p.tables(ctx, conn); err != nil {
 		return nil, err
 	}
@@ -230,14 +287,18 @@ func (p *Planner) tables(ctx context.Context, conn *mysql.Conn) ([]change.TableN
 }
 
 // xaSettle is how long a PREPARE may take to show in XA RECOVER once its GTID
-// is executed.
-const xaSettle = 200 * time.Millisecond
+// is executed, xaSettleLogged once it is in the log; one that takes longer stops
+// the tail at its COMMIT.
+const (
+	xaSettle       = 200 * time.Millisecond
+	xaSettleLogged = 2 * time.Second
+)
 
 // awaitXA waits until every XA transaction that was prepared at P0 has ended:
 // its rows are in no event after P0 (rules S2, S5). Those prepared since don't
 // matter, so a server that always has some can be planned. Without the
 // privilege to ask, the precheck has warned.
-func (p *Planner) awaitXA(ctx context.Context, conn *mysql.Conn) error {
+func (p *Planner) awaitXA(ctx context.Context, conn *mysql.Conn, settle time.Duration) error {
 	deadline := time.Now().Add(p.cfg.XAWait)
 	var old []string // prepared at P0, as far as can be told
 	for round := 0; ; round++ {
@@ -249,7 +310,7 @@ func (p *Planner) awaitXA(ctx context.Context, conn *mysql.Conn) error {
 		if err != nil {
 			return err
 		}
-		if round < 2 { // twice, xaSettle apart
+		if round < 2 { // twice, settle apart
 			old = append(old, xids...)
 		} else {
 			old = slices.DeleteFunc(old, func(xid string) bool { return !slices.Contains(xids, xid) })
@@ -264,18 +325,18 @@ func (p *Planner) awaitXA(ctx context.Context, conn *mysql.Conn) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(xaSettle):
+		case <-time.After(settle):
 		}
 	}
 }
 
 // generation plans one generation of a table, or reads the one that is there.
-func (p *Planner) generation(ctx context.Context, conn *mysql.Conn, name change.TableName, number int64, b change.GTIDSet, seq int64) (*Generation, error) {
+func (p *Planner) generation(ctx context.Context, conn *mysql.Conn, name change.TableName, number int64, b base, seq int64) (*Generation, error) {
 	key := p.cfg.State.GenerationPlan(state.TableOf(name), number)
 	if g, err := state.GetJSON[Generation](ctx, p.cfg.State.Store, key); err == nil || !errors.Is(err, state.ErrNotFound) {
 		return &g, err
 	}
-	g := &Generation{Gen: number, Seq: seq, B: b, Mode: None, Table: &change.Table{Database: name.Database, Name: name.Name}}
+	g := &Generation{Gen: number, Seq: seq, B: b.b, Since: b.since, Mode: None, Table: &change.Table{Database: name.Database, Name: name.Name}}
 	loaded, err := mysql.LoadDefinitions(ctx, conn, []change.TableName{name})
 	if err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ func (p *Planner) noDDL(ctx context.Context, plan *Plan, end mysql.LogPosition) 
 	defer cancel()
 	var moved error
 	r := mysql.NewReader(mysql.ReaderConfig{
-		Source: p.cfg.Source, ServerID: p.cfg.ServerID, From: plan.P0, ServerUUID: plan.ServerUUID,
+		Source: p.cfg.Source, ServerID: p.cfg.ServerID, From: plan.P0, Known: plan.Log, ServerUUID: plan.ServerUUID,
 		Heartbeat: heartbeat, Tables: noTables{}, Logger: p.cfg.Logger,
 	})
 	reached := false

@@ -55,7 +55,7 @@ type view struct {
 	table *change.Table
 	route *pipeline.Route
 	kept  *Kept
-	// H of the view; for mode Loose L, and Upper is known only after the SELECT.
+	// H of the view, L if it isn't exact: then Upper is known only after the SELECT.
 	h change.GTIDSet
 }
 
@@ -91,15 +91,17 @@ func (w *Worker) fill(ctx context.Context, v *view, gen *Generation, chunk strin
 		return err
 	}
 	keepRoute := v.route
-	if gen.Mode == Loose {
+	if !gen.exact() {
 		keepRoute = nil
 	}
 	if v.kept, err = w.watcher.Keep(ctx, v.table, keepRoute); err != nil {
 		return err
 	}
 	call(w.cfg.Hooks.Kept, chunk)
-	if err := v.conn.AwaitExecuted(ctx, v.kept.L); err != nil {
-		return err
+	if !isByPosition(v.kept.L) {
+		if err := v.conn.AwaitExecuted(ctx, v.kept.L); err != nil {
+			return err
+		}
 	}
 	now, err := w.definition(ctx, v.conn, gen)
 	if err != nil {
@@ -113,7 +115,7 @@ func (w *Worker) fill(ctx context.Context, v *view, gen *Generation, chunk strin
 		return err
 	}
 	call(w.cfg.Hooks.View, chunk)
-	if gen.Mode == Loose {
+	if !gen.exact() {
 		v.h = v.kept.L
 		return nil
 	}
@@ -129,6 +131,22 @@ func (w *Worker) fill(ctx context.Context, v *view, gen *Generation, chunk strin
 	}
 	call(w.cfg.Hooks.Watermark, chunk)
 	return v.verdict(gen)
+}
+
+// upper gives the upper bound of an inexact view's watermark, once its rows are
+// read, and nothing for an exact one.
+func (v *view) upper(ctx context.Context, gen *Generation) (upper change.GTIDSet, err error) {
+	if gen.exact() {
+		return upper, nil
+	}
+	e, err := v.conn.LogEnd(ctx)
+	if err != nil {
+		return upper, err
+	}
+	if upper, err = v.kept.Until(ctx, e); err != nil {
+		return upper, err
+	}
+	return upper, v.verdict(gen)
 }
 
 // verdict tells whether what was seen since L spoils the view.
@@ -185,7 +203,7 @@ func (w *Worker) scan(ctx context.Context, v *view, gen *Generation, rng mysql.R
 	emitted := map[string]bool{}
 	var last change.Row
 	var n int64
-	exact := gen.Mode != Loose
+	exact := gen.exact()
 	err := v.conn.ReadRange(ctx, v.table, rng, func(row change.Row) error {
 		if gen.Mode == Ranges {
 			key := v.table.KeyOf(row)

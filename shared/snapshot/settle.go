@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"slipway/shared/change"
 	"slipway/shared/state"
 )
 
@@ -65,6 +66,15 @@ func gather(ctx context.Context, t *state.Task, gen *Generation) (*Seam, error) 
 		s.Void = true
 	}
 	sets := map[string]int{}
+	intern := func(set change.GTIDSet) int {
+		i, known := sets[set.String()]
+		if !known {
+			i = len(s.Sets)
+			sets[set.String()] = i
+			s.Sets = append(s.Sets, set)
+		}
+		return i
+	}
 	for n := range gen.Chunks() {
 		for k := 0; ; k++ {
 			d, err := state.GetJSON[Done](ctx, t.Store, t.ChunkDone(state.TableOf(gen.Name()), gen.Gen, chunkName(n, k)))
@@ -77,14 +87,12 @@ func gather(ctx context.Context, t *state.Task, gen *Generation) (*Seam, error) 
 			if err != nil {
 				return nil, err
 			}
-			set, known := sets[d.Header.H.String()]
-			if !known {
-				set = len(s.Sets)
-				sets[d.Header.H.String()] = set
-				s.Sets = append(s.Sets, d.Header.H)
+			chunk := SeamChunk{UpTo: d.Header.Range.UpTo, Set: intern(d.Header.H)}
+			chunk.Upper = chunk.Set
+			if !gen.exact() {
+				chunk.Upper = intern(d.Header.Upper)
 			}
-			s.Chunks = append(s.Chunks, SeamChunk{UpTo: d.Header.Range.UpTo, Set: set})
-			s.Upper = d.Header.Upper
+			s.Chunks = append(s.Chunks, chunk)
 			if d.Header.Next == "" {
 				break
 			}
@@ -97,7 +105,10 @@ func gather(ctx context.Context, t *state.Task, gen *Generation) (*Seam, error) 
 // leaves seams that the next call finds equal.
 func seal(ctx context.Context, t *state.Task, chain *state.Chain, plan *Plan, seams []*Seam) (SettleResult, error) {
 	first := state.Checkpoint{
-		Committed: state.Position{GTIDSet: plan.P0.String(), ServerUUID: plan.ServerUUID}, Schema: plan.Schema,
+		Committed: state.Position{
+			GTIDSet: plan.P0.String(), File: plan.Log.File, Pos: plan.Log.Pos, FileBegun: plan.Log.Begun, ServerUUID: plan.ServerUUID,
+		},
+		Schema: plan.Schema,
 	}
 	for _, s := range seams {
 		if err := state.CreateJSON(ctx, t.Store, t.Seam(state.TableOf(s.Table), s.Gen, 1), s); err != nil {

@@ -103,6 +103,9 @@ func (w *Worker) readRange(ctx context.Context, gen *Generation, name, next stri
 	}
 	h := w.header(gen, v, name)
 	h.Range = covered
+	if h.Upper, err = v.upper(ctx, gen); err != nil {
+		return nil, nil, err
+	}
 	if len(covered.UpTo) > 0 && (len(rng.UpTo) == 0 || v.route.Key.Compare(covered.UpTo, rng.UpTo) < 0) {
 		h.Next = next
 	}
@@ -163,10 +166,8 @@ func (w *Worker) readWhole(ctx context.Context, gen *Generation, name string) (*
 	if err := store(); err != nil {
 		return nil, nil, err
 	}
-	if gen.Mode == Loose {
-		if h.Upper, err = v.upper(ctx, gen); err != nil {
-			return nil, nil, err
-		}
+	if h.Upper, err = v.upper(ctx, gen); err != nil {
+		return nil, nil, err
 	}
 	manifest, err := newRowsWriter()
 	if err != nil {
@@ -174,19 +175,6 @@ func (w *Worker) readWhole(ctx context.Context, gen *Generation, name string) (*
 	}
 	body, err := manifest.finish(h)
 	return &stored{gen: gen, header: h, objects: [][]byte{body}, spill: h.Parts}, body, err
-}
-
-// upper is a set that holds all a SELECT without a consistent view may have seen.
-func (v *view) upper(ctx context.Context, gen *Generation) (change.GTIDSet, error) {
-	e, err := v.conn.LogEnd(ctx)
-	if err != nil {
-		return change.GTIDSet{}, err
-	}
-	set, err := v.kept.Until(ctx, e)
-	if err != nil {
-		return change.GTIDSet{}, err
-	}
-	return set, v.verdict(gen)
 }
 
 func (w *Worker) header(gen *Generation, v *view, chunk string) Header {

@@ -4,8 +4,10 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"sync"
+	"time"
 
 	"slipway/shared/change"
 	"slipway/shared/fault"
@@ -14,8 +16,8 @@ import (
 )
 
 // Watcher reads the binlog beside the chunk reads of one invocation and tells
-// them what happened between two moments (rule S1). It is opened by GTID set
-// and never paused; between chunks it reads on and discards.
+// them what happened between two moments (rule S1). It is never paused; between
+// chunks it reads on and discards.
 type Watcher struct {
 	reader *mysql.Reader
 
@@ -30,12 +32,18 @@ type Watcher struct {
 	kept   map[change.TableName]*Kept // tables whose changes are kept now
 	moved  chan struct{}              // closed at the next boundary
 	failed error
+	recent *window // where the source gives no GTIDs; else nil
 }
 
-// NewWatcher makes a watcher that starts at from, which must be @@gtid_executed
-// of the same server, read before.
-func NewWatcher(cfg mysql.ReaderConfig) *Watcher {
+// NewWatcher makes a watcher that starts at cfg.From, which the same server must
+// have executed before. A set by position is old since a moment, and age is how
+// old a boundary must be to be kept from (rule S11).
+func NewWatcher(cfg mysql.ReaderConfig, since time.Time, age time.Duration) *Watcher {
 	w := &Watcher{read: cfg.From.Clone(), kept: map[change.TableName]*Kept{}, moved: make(chan struct{})}
+	if isByPosition(cfg.From) {
+		w.recent = &window{age: age}
+		w.recent.pass(since, cfg.From)
+	}
 	cfg.Tables = w
 	w.reader = mysql.NewReader(cfg)
 	return w
@@ -77,9 +85,13 @@ type Kept struct {
 }
 
 // Keep starts keeping the changes of a table, at a transaction boundary. With
-// a nil route only statements are kept, no rows.
+// a nil route only statements are kept, no rows: as it must be without GTIDs,
+// where keeping starts at a boundary that is long past.
 func (w *Watcher) Keep(ctx context.Context, table *change.Table, route *pipeline.Route) (*Kept, error) {
 	k := &Kept{w: w, table: table, route: route, overlay: map[string]change.Row{}, prepared: map[string][]mysql.RowChange{}}
+	if w.recent != nil {
+		return k, w.keepRecent(ctx, k)
+	}
 	err := w.await(ctx, func() bool {
 		if w.inside {
 			return false
@@ -89,6 +101,31 @@ func (w *Watcher) Keep(ctx context.Context, table *change.Table, route *pipeline
 		return true
 	})
 	return k, err
+}
+
+// keepRecent keeps from a boundary on that is old enough for all it holds to be
+// visible. Of the statements that concern the table the last must be as old: the
+// table can't be read before.
+func (w *Watcher) keepRecent(ctx context.Context, k *Kept) (err error) {
+	name := k.table.FullName()
+	w.mu.Lock()
+	last := w.recent.last(name)
+	w.mu.Unlock()
+	awaited := w.await(ctx, func() bool {
+		l, ok := w.recent.old(time.Now())
+		if !ok || !last.IsZero() && !l.Contains(last) {
+			return false
+		}
+		k.L = l
+		w.kept[name] = k
+		for _, e := range w.recent.statements {
+			if !l.Contains(e.GTID) {
+				err = errors.Join(err, k.statement(e))
+			}
+		}
+		return true
+	})
+	return errors.Join(awaited, err)
 }
 
 // Until waits for the first boundary at or past e and stops keeping there: H
@@ -156,7 +193,8 @@ func (w *Watcher) settle(k *Kept) {
 func (w *Watcher) Selected(database, table string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.kept[change.TableName{Database: database, Name: table}] != nil
+	k := w.kept[change.TableName{Database: database, Name: table}]
+	return k != nil && k.route != nil
 }
 
 // Candidates implements mysql.Definitions.
@@ -200,11 +238,14 @@ func (w *Watcher) handle(e mysql.Event) error {
 	}
 	if e.Kind.IsEnd() {
 		w.end(e)
-		w.read.Add(e.GTID)
 		w.inside = false
 	}
 	if e.Kind.IsEnd() || e.Kind == mysql.Idle {
 		w.at = e.Position
+		e.Extend(&w.read)
+		if w.recent != nil {
+			w.recent.pass(time.Now(), w.read)
+		}
 		for _, k := range w.kept {
 			w.settle(k)
 		}
@@ -234,9 +275,6 @@ func (w *Watcher) rows(e mysql.Event) error {
 
 // apply folds one change into the overlay.
 func (k *Kept) apply(rc mysql.RowChange) {
-	if k.route == nil {
-		return
-	}
 	if rc.Before != nil {
 		k.overlay[k.route.KeyText(rc.Before)] = nil
 	}
@@ -247,6 +285,9 @@ func (k *Kept) apply(rc mysql.RowChange) {
 
 func (w *Watcher) end(e mysql.Event) {
 	for _, k := range w.kept {
+		if k.route == nil {
+			continue
+		}
 		switch e.Kind {
 		case mysql.Prepare:
 			k.prepared[e.XID] = k.open
@@ -274,28 +315,37 @@ func (w *Watcher) end(e mysql.Event) {
 
 // statement looks for DDL on kept tables.
 func (w *Watcher) statement(e mysql.Event) error {
+	if w.recent != nil {
+		w.recent.saw(e)
+	}
+	for _, k := range w.kept {
+		if err := k.statement(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *Kept) statement(e mysql.Event) error {
 	switch e.Query.Parsed.Class {
 	case mysql.ClassAccount, mysql.ClassNone:
 		return nil
 	case mysql.ClassUnknown:
-		for _, k := range w.kept {
-			k.again = "an unknown statement was seen"
-		}
+		k.again = "an unknown statement was seen"
 		return nil
 	}
+	name := k.table.FullName()
 	for _, c := range e.Query.Parsed.Changes {
-		for name, k := range w.kept {
-			if !c.Touches(name.Database, name.Name) {
-				continue
-			}
-			if e.Query.Parsed.Class == mysql.ClassDML {
-				return fault.New(fault.UnreadableEvent, "SET GLOBAL binlog_format = ROW (and in sessions that set it), then start the task under a new name",
-					"statement-based change of %s in transaction %s", name, e.GTID)
-			}
-			k.again = "a DDL was seen"
-			if c.Removes || c.Unlogged {
-				k.removed = string(c.Type)
-			}
+		if !c.Touches(name.Database, name.Name) {
+			continue
+		}
+		if e.Query.Parsed.Class == mysql.ClassDML {
+			return fault.New(fault.UnreadableEvent, "SET GLOBAL binlog_format = ROW (and in sessions that set it), then start the task under a new name",
+				"statement-based change of %s in transaction %s", name, e.GTID)
+		}
+		k.again = "a DDL was seen"
+		if c.Removes || c.Unlogged {
+			k.removed = string(c.Type)
 		}
 	}
 	return nil

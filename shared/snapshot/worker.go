@@ -11,7 +11,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"slipway/shared/change"
 	"slipway/shared/deliver"
+	"slipway/shared/fault"
 	"slipway/shared/mysql"
 	"slipway/shared/pipeline"
 	"slipway/shared/state"
@@ -40,7 +42,10 @@ type WorkerConfig struct {
 	Patience time.Duration
 	// SendTimeout is how long one send may take.
 	SendTimeout time.Duration
-	Logger      *slog.Logger
+	// Age is how old a position must be to be read behind, at least; 0 means
+	// DefaultAge (rule S11).
+	Age    time.Duration
+	Logger *slog.Logger
 	// Progress, when set, is called after each chunk.
 	Progress func(Done)
 	Hooks    Hooks
@@ -66,6 +71,9 @@ type Worker struct {
 func NewWorker(cfg WorkerConfig) *Worker {
 	if cfg.ChunkBytes == 0 {
 		cfg.ChunkBytes = DefaultChunkBytes
+	}
+	if cfg.Age == 0 {
+		cfg.Age = DefaultAge
 	}
 	return &Worker{cfg: cfg}
 }
@@ -139,7 +147,7 @@ type stored struct {
 
 // work runs the two stages: reading and storing, and behind it sending.
 func (w *Worker) work(ctx context.Context, plan *Plan, todo []assignment, tenure *Tenure) (more bool, err error) {
-	if err := w.start(ctx, plan); err != nil {
+	if err := w.start(ctx, plan, todo, tenure); err != nil {
 		return false, err
 	}
 	watching, stop := context.WithCancel(ctx)
@@ -178,7 +186,7 @@ func (w *Worker) work(ctx context.Context, plan *Plan, todo []assignment, tenure
 func (w *Worker) margin() time.Duration { return w.cfg.SendTimeout + 20*time.Second }
 
 // start opens the binlog beside the chunks.
-func (w *Worker) start(ctx context.Context, plan *Plan) error {
+func (w *Worker) start(ctx context.Context, plan *Plan, todo []assignment, tenure *Tenure) error {
 	conn, err := mysql.Connect(ctx, w.cfg.Source)
 	if err != nil {
 		return err
@@ -187,18 +195,58 @@ func (w *Worker) start(ctx context.Context, plan *Plan) error {
 	if w.uuid, err = conn.ServerUUID(ctx); err != nil {
 		return err
 	}
-	executed, err := conn.Executed(ctx)
+	now, err := executed(ctx, conn, plan.ByPosition())
 	if err != nil {
 		return err
 	}
-	if !executed.Covers(plan.P1) {
-		return positionLost(w.cfg.Source.Addr, w.uuid, "the plan", plan.P1.Minus(executed))
+	if !now.Covers(plan.P1) {
+		return positionLost(w.cfg.Source.Addr, w.uuid, "the plan", plan.P1.Minus(now))
 	}
-	w.watcher = NewWatcher(mysql.ReaderConfig{
-		Source: w.cfg.Source, ServerID: w.cfg.ServerID, From: executed, ServerUUID: w.uuid,
+	cfg := mysql.ReaderConfig{
+		Source: w.cfg.Source, ServerID: w.cfg.ServerID, From: now, Known: plan.Log, ServerUUID: w.uuid,
 		Heartbeat: heartbeat, Patience: w.cfg.Patience, Logger: w.cfg.Logger, Volatile: true,
-	})
+	}
+	if !plan.ByPosition() {
+		w.watcher = NewWatcher(cfg, time.Time{}, 0)
+		return nil
+	}
+	age, err := ageAt(ctx, conn, w.cfg.Age)
+	if err != nil {
+		return err
+	}
+	from, old, err := plannedBehind(ctx, conn, plan, todo)
+	if err != nil {
+		return err
+	}
+	if old < freshPlan {
+		cfg.From = from
+	} else {
+		old = 0
+	}
+	if left, ok := tenure.left(); ok && left < age-old+w.margin() {
+		return fault.New(fault.Config, "raise the snapshot function's timeout, in s.yaml",
+			"the snapshot function has %s, and without GTIDs it has to wait %s before its first chunk (rule S11)", left.Round(time.Second), age-old)
+	}
+	w.watcher = NewWatcher(cfg, time.Now().Add(-old), age)
 	return nil
+}
+
+// freshPlan is how old a plan may be for a worker to read the log from there:
+// it needn't wait for a boundary of its own to be old enough (rule S11), and
+// there isn't much to be read.
+const freshPlan = 10 * time.Minute
+
+// plannedBehind is what the bounds of the chunks were planned behind, by
+// position, and how old it is.
+func plannedBehind(ctx context.Context, conn *mysql.Conn, plan *Plan, todo []assignment) (from change.GTIDSet, old time.Duration, err error) {
+	from, since := plan.P1.Clone(), plan.Since
+	for _, a := range todo {
+		if from.Union(a.gen.B); a.gen.Since.After(since) {
+			since = a.gen.Since
+		}
+	}
+	now, err := conn.Clock(ctx)
+	return from, now.Sub(since), err
 }
 
 // prepare brings every part of one chunk to where it can be sent, and hands it

@@ -26,8 +26,11 @@ type Position struct {
 	// GTIDSet holds the transactions that are wholly acknowledged or need not be sent.
 	GTIDSet string `json:"gtidSet"`
 	// File and Pos say the same by binlog file and offset, on ServerUUID only.
-	File string `json:"file,omitempty"`
-	Pos  uint64 `json:"pos,omitempty"`
+	// FileBegun is when the server began the file, in Unix seconds, where that is all
+	// there is (rule S11).
+	File      string `json:"file,omitempty"`
+	Pos       uint64 `json:"pos,omitempty"`
+	FileBegun int64  `json:"fileBegun,omitempty"`
 	// ServerUUID is the @@server_uuid of the server the position was read from.
 	ServerUUID string `json:"serverUuid,omitempty"`
 	// Seq is the number of the last acknowledged row or DDL (D2); never falls.

@@ -42,7 +42,7 @@ func (h *handler) ddl(e mysql.Event, c *mysql.TableChange) error {
 	}
 	return h.barrier(&change.Change{
 		Op: change.OpDDL, Phase: change.PhaseIncremental, Table: &change.Table{Database: c.Database, Name: c.Name},
-		Time: e.Time, GTID: h.tx.text, Seq: h.seq, Origin: h.tx.text + "/" + c.Database + "." + c.Name, Ordinal: ordinal, Replay: h.replay(),
+		Time: e.Time, GTID: h.tx.given, Seq: h.seq, Origin: h.tx.text + "/" + c.Database + "." + c.Name, Ordinal: ordinal, Replay: h.replay(),
 		DDL: &change.DDL{Type: c.Type, Database: c.Database, Table: c.Name, SQL: e.Query.SQL},
 	}, h.ddlTopic)
 }
@@ -89,7 +89,7 @@ func (h *handler) startOver(name change.TableName, time int64, fresh bool) error
 	}
 	return h.barrier(&change.Change{
 		Op: change.OpDDL, Phase: change.PhaseIncremental, Table: &change.Table{Database: name.Database, Name: name.Name},
-		Time: time, GTID: h.tx.text, Seq: h.seq, Origin: fmt.Sprintf("%s.%s/%d", name.Database, name.Name, opens), Replay: h.replay(), Reset: true,
+		Time: time, GTID: h.tx.given, Seq: h.seq, Origin: fmt.Sprintf("%s.%s/%d", name.Database, name.Name, opens), Replay: h.replay(), Reset: true,
 		DDL: &change.DDL{
 			Type: change.DDLTruncate, Database: name.Database, Table: name.Name,
 			SQL: "TRUNCATE TABLE " + mysql.QuoteName(name.Database) + "." + mysql.QuoteName(name.Name),

@@ -23,7 +23,7 @@ func (p Progress) Begin(g change.GTID, seq, resumed, time int64) { p.p.begin(g, 
 
 // End ends a transaction; effect is counted when it is committed.
 func (p Progress) End(g change.GTID, seq int64, effect func()) {
-	p.p.end(g, seq, mysql.LogPosition{}, 0, func(*state.Checkpoint) { effect() })
+	p.p.end(&mysql.Event{Kind: mysql.Commit, GTID: g}, seq, func(*state.Checkpoint) { effect() })
 }
 
 // Committed gives the position and runs the effects.

@@ -59,7 +59,8 @@ type handler struct {
 // txState is the transaction at hand.
 type txState struct {
 	gtid      change.GTID
-	text      string // gtid\'s
+	text      string // gtid's
+	given     string // text, if the server gave the GTID; else ""
 	time      int64
 	n         int64 // rows and DDLs counted so far
 	ordinals  map[change.TableName]int64
@@ -106,17 +107,26 @@ func (h *handler) handle(e mysql.Event) error {
 			}
 		}
 	case mysql.Idle:
-		h.progress.idle(e.Position)
+		h.progress.idle(&e)
 		h.idle.Store(true)
 		h.level.Store(true)
 		h.releaseSeams()
-		return h.schema.boundary(e.Position)
+		if err := h.schema.boundary(e.Position); err != nil {
+			return err
+		}
+		if h.finished != nil && h.finished() {
+			return errFinished
+		}
+		return nil
 	}
 	return h.end(e)
 }
 
 func (h *handler) begin(e mysql.Event) {
 	h.tx = txState{gtid: e.GTID, time: e.Time, text: e.GTID.String(), ordinals: map[change.TableName]int64{}}
+	if _, _, _, place := e.GTID.LogPlace(); !place {
+		h.tx.given = h.tx.text
+	}
 	resumed := int64(0)
 	if e.GTID == h.resume {
 		resumed = h.resumedRows
@@ -133,7 +143,7 @@ func (h *handler) end(e mysql.Event) error {
 		}
 		h.tx.effects = append(h.tx.effects, func(cp *state.Checkpoint) { cp.Schema = key })
 	}
-	h.progress.end(h.tx.gtid, h.seq, e.Position, e.Time, h.tx.effects...)
+	h.progress.end(&e, h.seq, h.tx.effects...)
 	h.tx = txState{}
 	if err := h.schema.boundary(e.Position); err != nil {
 		return err
@@ -186,7 +196,7 @@ func (h *handler) changes(table *change.Table, op change.Op, rows []mysql.RowCha
 		}
 		c := &change.Change{
 			Op: op, Phase: change.PhaseIncremental, Table: table, Before: rc.Before, After: rc.After, Time: time,
-			GTID: h.tx.text, Seq: h.seq, Origin: origin, Ordinal: ordinal, Replay: h.replay(),
+			GTID: h.tx.given, Seq: h.seq, Origin: origin, Ordinal: ordinal, Replay: h.replay(),
 		}
 		if err := h.admit(c, route); err != nil {
 			return err

@@ -49,7 +49,7 @@ type mark struct {
 // position that is written before any of it is read must say so again.
 func newProgress(p state.Position, set change.GTIDSet, uuid string, seq int64, open change.GTID, resumed int64) *progress {
 	return &progress{
-		done: mark{seq: seq, pos: mysql.LogPosition{File: p.File, Pos: p.Pos}}, executed: set.Clone(), uuid: uuid,
+		done: mark{seq: seq, pos: mysql.LogPosition{File: p.File, Pos: p.Pos, Begun: p.FileBegun}}, executed: set.Clone(), uuid: uuid,
 		open: opened{gtid: open, base: seq, resumed: resumed},
 	}
 }
@@ -63,31 +63,33 @@ func (p *progress) begin(g change.GTID, seq, resumed, time int64) {
 
 // end records a boundary. Transactions that needed no delivery join the one
 // before.
-func (p *progress) end(g change.GTID, seq int64, pos mysql.LogPosition, time int64, effects ...func(*state.Checkpoint)) {
+func (p *progress) end(e *mysql.Event, seq int64, effects ...func(*state.Checkpoint)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	was := p.open
 	p.open = opened{}
 	if n := len(p.marks); n > 0 && p.marks[n-1].seq == seq {
 		m := &p.marks[n-1]
-		m.gtids.Add(g)
-		m.pos, m.time = pos, time
+		e.Extend(&m.gtids)
+		m.pos, m.time = e.Position, e.Time
 		m.effects = append(m.effects, effects...)
 		return
 	}
-	m := mark{opened: was, seq: seq, pos: pos, time: time, effects: effects}
-	m.gtids.Add(g)
+	m := mark{opened: was, seq: seq, pos: e.Position, time: e.Time, effects: effects}
+	e.Extend(&m.gtids)
 	p.marks = append(p.marks, m)
 }
 
 // idle moves the file position when nothing is open.
-func (p *progress) idle(pos mysql.LogPosition) {
+func (p *progress) idle(e *mysql.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if n := len(p.marks); n > 0 {
-		p.marks[n-1].pos = pos
+		p.marks[n-1].pos = e.Position
+		e.Extend(&p.marks[n-1].gtids)
 	} else {
-		p.done.pos = pos
+		p.done.pos = e.Position
+		e.Extend(&p.executed)
 	}
 }
 
@@ -119,7 +121,8 @@ func (p *progress) committed(low int64) (pos state.Position, time int64, effects
 		p.marks = nil
 	}
 	p.done.gtids, p.done.effects = change.GTIDSet{}, nil
-	pos = state.Position{GTIDSet: p.executed.String(), File: p.done.pos.File, Pos: p.done.pos.Pos, ServerUUID: p.uuid, Seq: p.done.seq}
+	at := p.done.pos
+	pos = state.Position{GTIDSet: p.executed.String(), File: at.File, Pos: at.Pos, FileBegun: at.Begun, ServerUUID: p.uuid, Seq: p.done.seq}
 	// The mark may lie inside a transaction (rule T2): the first that isn't wholly
 	// acknowledged, or the one being read.
 	in := p.open

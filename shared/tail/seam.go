@@ -77,7 +77,6 @@ func (t *tableSeam) high() change.GTIDSet {
 	for _, set := range t.Sets {
 		h.Union(set)
 	}
-	h.Union(t.Upper)
 	return h
 }
 
@@ -93,7 +92,7 @@ func (s *seams) void() (names []change.TableName) {
 }
 
 // holds tells whether the snapshot holds what transaction g did to a row with
-// this key, and whether it may hold it (mode Loose).
+// this key, and whether it may hold it (mode Loose, and without GTIDs).
 func (s *seams) holds(table *change.Table, key change.Row, g change.GTID) (yes, maybe bool) {
 	if len(s.tables) == 0 || s.off {
 		return false, false
@@ -105,24 +104,20 @@ func (s *seams) holds(table *change.Table, key change.Row, g change.GTID) (yes, 
 	if t.inBase(g) {
 		return true, true
 	}
-	switch t.Mode {
-	case snapshot.Ranges:
+	i := 0
+	if t.Mode == snapshot.Ranges {
 		if !t.sameKey(table) {
 			// A key that changed while chunks were read made them void: so all were read
 			// on one side of the change.
 			yes = t.inAll(g)
-			break
+			return yes, yes
 		}
-		i := sort.Search(len(t.Chunks), func(i int) bool { return t.order.Compare(key, t.Chunks[i].UpTo) <= 0 })
-		if i == len(t.Chunks) {
-			return false, false // above the planned maximum: the tail's
-		}
-		yes = t.contains(t.Chunks[i].Set, g)
-	case snapshot.Whole, snapshot.Loose:
-		yes = len(t.Chunks) > 0 && t.contains(t.Chunks[0].Set, g)
-		maybe = t.Upper.Contains(g)
+		i = sort.Search(len(t.Chunks), func(i int) bool { return t.order.Compare(key, t.Chunks[i].UpTo) <= 0 })
 	}
-	return yes, yes || maybe
+	if i == len(t.Chunks) {
+		return false, false // above the planned maximum: the tail's
+	}
+	return t.contains(t.Chunks[i].Set, g), t.contains(t.Chunks[i].Upper, g)
 }
 
 // sameKey tells whether keys of this definition compare with the bounds.
@@ -200,9 +195,6 @@ func (s *seams) remove(name change.TableName, g change.GTID) removal {
 		if t.contains(i, g) {
 			return spoiled
 		}
-	}
-	if t.Upper.Contains(g) {
-		return spoiled
 	}
 	// Every chunk was read before it, so nothing behind it is in the snapshot.
 	delete(s.tables, name)

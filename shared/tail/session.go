@@ -79,6 +79,7 @@ func (t *Tail) newSession(ctx context.Context, plan *snapshot.Plan, sender *deli
 	s.reader = mysql.NewReader(mysql.ReaderConfig{
 		Source: t.cfg.Source, ServerID: t.cfg.ServerID, From: position, ServerUUID: src.uuid, Heartbeat: tailHeartbeat,
 		Patience: time.Duration(t.cfg.Task.Retry.Connection), Tables: h.schema, Logger: t.cfg.Logger,
+		Known: mysql.LogPosition{File: cp.Committed.File, Pos: cp.Committed.Pos, Begun: cp.Committed.FileBegun},
 	})
 	return s, nil
 }
@@ -106,8 +107,11 @@ func (t *Tail) lookAtSource(ctx context.Context, position change.GTIDSet, seams 
 	if src.uuid, err = conn.ServerUUID(ctx); err != nil {
 		return source{}, err
 	}
-	if src.executed, err = conn.Executed(ctx); err != nil {
-		return source{}, err
+	// It is there to follow to another server, which by position is refused (S11).
+	if _, byPosition := position.LogEnd(); !byPosition {
+		if src.executed, err = conn.Executed(ctx); err != nil {
+			return source{}, err
+		}
 	}
 	clock, err := conn.Clock(ctx)
 	if err != nil {
