@@ -45,11 +45,11 @@ func testSettings(t *testing.T, m *servertest.MySQLServer) {
 		wrong []string
 	}{
 		{"server_id", expected{item: "CHECK_SERVER_ID", level: precheck.Failed}, []string{"SET GLOBAL server_id = 0"}},
-		{"GTIDs off", expected{item: "CHECK_GTID_MODE", level: precheck.Failed, says: "gtid_mode is OFF"}, []string{
+		{"GTIDs off", expected{item: "CHECK_GTID_MODE", level: precheck.Warning, says: "gtid_mode is OFF"}, []string{
 			"SET GLOBAL gtid_mode = ON_PERMISSIVE", "SET GLOBAL gtid_mode = OFF_PERMISSIVE", "SET GLOBAL gtid_mode = OFF",
 			"SET GLOBAL enforce_gtid_consistency = OFF",
 		}},
-		{"GTIDs half on", expected{item: "CHECK_GTID_MODE", level: precheck.Failed, says: "ON_PERMISSIVE"}, []string{"SET GLOBAL gtid_mode = ON_PERMISSIVE"}},
+		{"GTIDs half on", expected{item: "CHECK_GTID_MODE", level: precheck.Warning, says: "ON_PERMISSIVE"}, []string{"SET GLOBAL gtid_mode = ON_PERMISSIVE"}},
 		{"T1 sync_binlog", expected{item: "CHECK_DURABILITY", level: precheck.Warning, object: "sync_binlog"}, []string{"SET GLOBAL sync_binlog = 0"}},
 		{"T1 flush", expected{item: "CHECK_DURABILITY", level: precheck.Warning, object: "innodb_flush_log_at_trx_commit"}, []string{"SET GLOBAL innodb_flush_log_at_trx_commit = 2"}},
 		{"S2 XA", expected{item: "CHECK_XA", level: precheck.Failed, object: "X'6162',X'63',7"}, xa},

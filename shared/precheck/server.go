@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"slipway/shared/mysql"
+	"slipway/shared/snapshot"
 )
 
 const (
@@ -75,9 +76,27 @@ func checkGTIDMode(ctx context.Context, s *session) ([]Finding, error) {
 		}
 		reached = reached || step == mode
 	}
-	return []Finding{failed(strings.Join(steps, "\n"),
-		"gtid_mode is %s and enforce_gtid_consistency is %s; both must be ON. In a replicated set run each step on every server before the next, "+
-			"and before the last wait until Ongoing_anonymous_transaction_count is 0 everywhere", mode, consistency)}, nil
+	findings := []Finding{warning(strings.Join(steps, "\n"),
+		"gtid_mode is %s and enforce_gtid_consistency is %s: positions are then a file and an offset of this one server, and less is promised (rule S11). "+
+			"The task can't follow to another server: a failover means a new snapshot. Planning waits at least a minute. Rows that change while the snapshot is read are "+
+			"delivered again by the tail, marked replay=true, and until it has passed them a consumer may see an older state of a row after a newer one; rows of a table without "+
+			"a primary key stay doubled at the consumer then. To mend it in a replicated set, run each step on every server before the next, and before the last wait until "+
+			"Ongoing_anonymous_transaction_count is 0 everywhere", mode, consistency)}
+	return append(findings, v.semiSyncFindings()...), nil
+}
+
+// semiSyncFindings: without GTIDs the snapshot waits for as long as a commit may
+// wait for a replica.
+func (v variables) semiSyncFindings() []Finding {
+	for _, side := range []string{"source", "master"} { // before 8.0.26 the second
+		timeout := "rpl_semi_sync_" + side + "_timeout"
+		ms, err := strconv.ParseUint(v[timeout], 10, 64)
+		if err == nil && v.on("rpl_semi_sync_"+side+"_enabled") && ms > uint64(snapshot.MostAge.Milliseconds()) {
+			return []Finding{failed(v.setGlobal(timeout, "60000"),
+				"a commit waits up to %d ms for a replica before anybody sees it, and without GTIDs the snapshot has to wait as long (rule S11): %v is the most", ms, snapshot.MostAge).about(timeout)}
+		}
+	}
+	return nil
 }
 
 func checkTopology(ctx context.Context, s *session) ([]Finding, error) {
