@@ -202,6 +202,9 @@ func Classify(addr string, err error) error {
 	case gomysql.ER_ACCESS_DENIED_ERROR, gomysql.ER_DBACCESS_DENIED_ERROR:
 		return fault.New(fault.Config, "check source.user and the variable behind source.password", "source %s: %w", addr, err)
 	case gomysql.ER_MASTER_FATAL_ERROR_READING_BINLOG:
+		if strings.Contains(me.Message, "GTID_MODE = ON") { // while a transaction without GTID wasn't read yet
+			return fault.New(fault.Blocked, "SET GLOBAL gtid_mode = ON_PERMISSIVE, and ON once the task has caught up", "source %s: GTIDs were turned on too early: %w", addr, err)
+		}
 		return fault.New(fault.PositionLost, "take a new snapshot: run the task under a new name", "source %s: the binlog can't be read on: %w", addr, err)
 	case gomysql.ER_CON_COUNT_ERROR, gomysql.ER_SERVER_SHUTDOWN:
 		return fault.New(fault.SourceUnreachable, "", "source %s: %w", addr, err)

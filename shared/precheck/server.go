@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -91,9 +92,9 @@ func (v variables) semiSyncFindings() []Finding {
 	for _, side := range []string{"source", "master"} { // before 8.0.26 the second
 		timeout := "rpl_semi_sync_" + side + "_timeout"
 		ms, err := strconv.ParseUint(v[timeout], 10, 64)
-		if err == nil && v.on("rpl_semi_sync_"+side+"_enabled") && ms > uint64(snapshot.MostAge.Milliseconds()) {
+		if err == nil && v.on("rpl_semi_sync_"+side+"_enabled") && ms > uint64(snapshot.MostWait.Milliseconds()) {
 			return []Finding{failed(v.setGlobal(timeout, "60000"),
-				"a commit waits up to %d ms for a replica before anybody sees it, and without GTIDs the snapshot has to wait as long (rule S11): %v is the most", ms, snapshot.MostAge).about(timeout)}
+				"a commit waits up to %d ms for a replica before anybody sees it, and without GTIDs the snapshot has to wait as long (rule S11): %v is the most", ms, snapshot.MostWait).about(timeout)}
 		}
 	}
 	return nil

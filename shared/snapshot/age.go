@@ -15,25 +15,25 @@ import (
 // says which are visible; without, time has to (rule S11): what has been in the
 // log for the age is taken to be visible.
 const (
-	// DefaultAge is the least age; commits take milliseconds, or as long as one
+	// DefaultAge is the least age; commits take milliseconds, and as long as one
 	// waits for a replica that doesn't answer.
 	DefaultAge = time.Minute
-	// MostAge bounds what a source's settings can make of it.
-	MostAge = 10 * time.Minute
+	// MostWait is the longest time-out of that wait that is put up with.
+	MostWait = 10 * time.Minute
 )
 
-// ageAt gives the age at a source: the least, or as long as a commit may wait
-// there for a replica.
+// ageAt gives the age at a source: the least, and on top of it what a commit may
+// wait there for a replica.
 func ageAt(ctx context.Context, conn *mysql.Conn, least time.Duration) (time.Duration, error) {
 	timeout, err := conn.SemiSyncTimeout(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if timeout > MostAge {
+	if timeout > MostWait {
 		return 0, fault.New(fault.Blocked, "SET GLOBAL rpl_semi_sync_source_timeout = 60000 (rpl_semi_sync_master_timeout before 8.0.26) until the snapshot is done, or turn GTIDs on",
-			"a commit may wait %v for a replica before it is visible, and without GTIDs the snapshot has to wait as long (rule S11); %v is the most", timeout, MostAge)
+			"a commit may wait %v for a replica before it is visible, and without GTIDs the snapshot has to wait as long (rule S11); %v is the most", timeout, MostWait)
 	}
-	return max(least, timeout), nil
+	return least + timeout, nil
 }
 
 // awaitAge waits until a moment of the source's clock is age old.

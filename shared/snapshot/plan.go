@@ -154,6 +154,10 @@ func (p *Planner) awaitVisible(ctx context.Context, conn *mysql.Conn) (since tim
 	if err != nil {
 		return since, err
 	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < age {
+		return since, fault.New(fault.Config, "raise the plan function's timeout, in s.yaml",
+			"the plan function has %s left, and without GTIDs it has to wait %s (rule S11)", time.Until(deadline).Round(time.Second), age)
+	}
 	p.cfg.Logger.Info("the source gives no GTIDs: waiting until what is in its binlog is visible for certain", "for", age)
 	return since, awaitAge(ctx, conn, since, age)
 }
