@@ -243,16 +243,11 @@ const commitPatience = 15 * time.Second
 
 // Missing gives what of set the server has not executed. A transaction can be
 // read from the log before it is executed, so what is missing at first is
-// waited for. Of a set by position it is what lies behind the log's end, and
-// another server than the set's is an error.
+// waited for. A set by position that isn't all in this server's log is an error
+// by itself.
 func (c *Conn) Missing(ctx context.Context, set change.GTIDSet) (change.GTIDSet, error) {
 	if place, ok := set.LogEnd(); ok {
-		logged, _, err := c.Logged(ctx)
-		if err == nil {
-			end, _ := logged.LogEnd()
-			err = c.sameLog(place, end)
-		}
-		return set.Minus(logged), err
+		return change.GTIDSet{}, c.inLog(ctx, place)
 	}
 	executed, err := c.Executed(ctx)
 	if err != nil || executed.Covers(set) {

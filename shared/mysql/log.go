@@ -111,16 +111,25 @@ func (c *Conn) Logged(ctx context.Context) (set change.GTIDSet, end LogPosition,
 	return set, end, nil
 }
 
-// sameLog refuses a place in another server's log than that of here: without
-// GTIDs there is no following from one to the other (rule S11).
-func (c *Conn) sameLog(place, here change.GTID) error {
-	if place.Source == here.Source {
-		return nil
+// inLog refuses a place that this server's log doesn't reach: without GTIDs
+// there is no following from one server's to another's (rule S11).
+func (c *Conn) inLog(ctx context.Context, place change.GTID) error {
+	logged, end, err := c.Logged(ctx)
+	if err != nil {
+		return err
 	}
-	was, _, _, _ := place.LogPlace()
+	here, _ := logged.LogEnd()
+	was, file, offset, _ := place.LogPlace()
 	is, _, _, _ := here.LogPlace()
-	return fault.New(fault.PositionLost, otherServerRemedy,
-		"source %s is server %s, and the task was reading server %s by position, without GTIDs: what it read means nothing elsewhere", c.addr, is, was)
+	switch {
+	case was != is:
+		return fault.New(fault.PositionLost, otherServerRemedy,
+			"source %s is server %s, and the task was reading server %s by position, without GTIDs: what it read means nothing elsewhere", c.addr, is, was)
+	case place.N > here.N:
+		return fault.New(fault.PositionLost, otherServerRemedy,
+			"the binlog of source %s ends at %s:%d, and was read up to %d in file number %d: the server was restored, or the log was reset", c.addr, end.File, end.Pos, offset, file)
+	}
+	return nil
 }
 
 const (

@@ -30,13 +30,8 @@ const logStart = 4
 // checkPosition asks whether the server still has the place that was read to,
 // and whether it is still the same place.
 func (r *Reader) checkPosition(ctx context.Context, c *Conn) error {
-	logged, _, err := c.Logged(ctx)
-	if err != nil {
-		return err
-	}
 	place, _ := r.read.LogEnd()
-	end, _ := logged.LogEnd()
-	if err := c.sameLog(place, end); err != nil {
+	if err := c.inLog(ctx, place); err != nil {
 		return err
 	}
 	_, number, offset, _ := place.LogPlace()
