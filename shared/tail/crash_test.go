@@ -23,7 +23,11 @@ import (
 func TestD8AProcessDiesAtEveryStep(t *testing.T) {
 	t.Parallel()
 	// A server that other tests write to may not be idle for long.
-	m := apptest.On(t, servertest.StartMySQL(t), servertest.RocketMQ(t), "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1),(2,2),(3,3)")
+	diesAtEveryStep(t, apptest.On(t, servertest.StartMySQL(t), servertest.RocketMQ(t)))
+}
+
+func diesAtEveryStep(t *testing.T, m *apptest.Migration) {
+	m.Exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1),(2,2),(3,3)")
 	ready(m)
 	sound, tune := m.Store, m.Tune
 	for _, death := range []struct {
@@ -107,8 +111,12 @@ func TestD8AProcessDiesAtEveryStep(t *testing.T) {
 // has read a row of it, and the numbers stay.
 func TestT2AProcessDiesInsideABigTransaction(t *testing.T) {
 	t.Parallel()
+	diesInsideABigTransaction(t, apptest.New(t))
+}
+
+func diesInsideABigTransaction(t *testing.T, m *apptest.Migration) {
 	const rows, enough = 20_000, 5_000
-	m := apptest.New(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT i, i FROM "+numbers(rows))
+	m.Exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT i, i FROM "+numbers(rows))
 	m.Tune.ChunkRows = rows
 	ready(m)
 	tune := m.Tune

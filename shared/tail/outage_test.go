@@ -57,15 +57,11 @@ func TestT1ABadSource(t *testing.T) {
 
 	// What it needs was purged.
 	m.Exec("UPDATE t SET v = v + 1", "FLUSH BINARY LOGS")
-	m.Exec("PURGE BINARY LOGS TO '" + m.LogEnd().File + "'")
+	purge(m)
 	fails(t, m.Tail(0), fault.PositionLost, "purged", "new snapshot")
 
 	// It was restored.
-	if server.VersionID(t) >= 80200 {
-		m.Exec("RESET BINARY LOGS AND GTIDS")
-	} else {
-		m.Exec("RESET MASTER")
-	}
+	reset(m)
 	fails(t, m.Tail(0), fault.PositionLost, "has not executed", "restored")
 }
 
@@ -92,5 +88,21 @@ func killDumps(t *testing.T, m *apptest.Migration) {
 		if _, err := m.DB.ExecContext(t.Context(), s); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// purge removes all binlogs but the last.
+func purge(m *apptest.Migration) {
+	m.T.Helper()
+	m.Exec("PURGE BINARY LOGS TO '" + m.LogEnd().File + "'")
+}
+
+// reset has the server begin its log anew.
+func reset(m *apptest.Migration) {
+	m.T.Helper()
+	if m.Server.VersionID(m.T) >= 80200 {
+		m.Exec("RESET BINARY LOGS AND GTIDS")
+	} else {
+		m.Exec("RESET MASTER")
 	}
 }

@@ -26,7 +26,11 @@ func xa(m *apptest.Migration, xid string, statements ...string) {
 func TestS5XAIsDeliveredAtItsCommit(t *testing.T) {
 	t.Parallel()
 	// A server of its own: others wait for prepared transactions to end (rule S2).
-	m := apptest.On(t, servertest.StartMySQL(t), servertest.RocketMQ(t), "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20))", "CREATE TABLE big (id INT PRIMARY KEY, v LONGTEXT)",
+	xaIsDeliveredAtItsCommit(t, apptest.On(t, servertest.StartMySQL(t), servertest.RocketMQ(t)))
+}
+
+func xaIsDeliveredAtItsCommit(t *testing.T, m *apptest.Migration) {
+	m.Exec("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20))", "CREATE TABLE big (id INT PRIMARY KEY, v LONGTEXT)",
 		"INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c')")
 	tail := m.Tail(ready(m))
 	a, b, c, d := m.Database+"a", m.Database+"b", m.Database+"c", m.Database+"d"

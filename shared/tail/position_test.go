@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tail_test
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"slipway/shared/apptest"
+	"slipway/shared/fault"
+	"slipway/shared/mysql"
+	"slipway/shared/servertest"
+)
+
+// byPosition is a migration off a server that gives no GTIDs, whose positions
+// are old enough after half a second.
+func byPosition(t *testing.T, statements ...string) *apptest.Migration {
+	t.Helper()
+	server := servertest.StartMySQL(t, "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF")
+	m := apptest.On(t, server, servertest.RocketMQ(t), statements...)
+	m.Tune.Age = time.Second / 2
+	m.DB.SetMaxIdleConns(0) // none outlives its server
+	return m
+}
+
+// Rule S11: what holds for positions by GTID holds for those by file and
+// offset, too.
+func TestS11DiesAtEveryStep(t *testing.T) { t.Parallel(); diesAtEveryStep(t, byPosition(t)) }
+
+func TestS11DiesInsideABigTransaction(t *testing.T) {
+	t.Parallel()
+	diesInsideABigTransaction(t, byPosition(t))
+}
+
+func TestS11XAIsDeliveredAtItsCommit(t *testing.T) {
+	t.Parallel()
+	xaIsDeliveredAtItsCommit(t, byPosition(t))
+}
+
+// Rules S11, T1: MySQL may be killed, its connections cut, its log rotated and
+// purged up to the position; another log in the place of the one that was read
+// stops the tail with a remedy.
+func TestS11ABadSource(t *testing.T) {
+	t.Parallel()
+	m := byPosition(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT i, 0 FROM "+numbers(5000))
+	server := m.Server
+	m.Tune.ChunkRows = 5000
+	epoch := ready(m)
+
+	var events, kills atomic.Int64
+	m.Tune.TailHooks.Event = func(e mysql.Event) {
+		if e.Kind == mysql.Rows && events.Add(1)%8 == 4 && kills.Add(1) <= 3 {
+			killDumps(t, m)
+		}
+	}
+	tail := m.Tail(epoch)
+	m.Exec("UPDATE t SET v = v + 1", "DELETE FROM t WHERE id > 4000", "UPDATE t SET v = v + 1")
+	report := tail.Check("t")
+	if kills.Load() < 3 || report.Copies > 0 {
+		t.Errorf("%d kills, %s", kills.Load(), report.String())
+	}
+
+	// The log rotates, and what was read is purged: a tail at rest follows.
+	for range 3 {
+		m.Exec("FLUSH BINARY LOGS")
+	}
+	tail.Caught()
+	purge(m)
+	tail.Stop()
+	tail = m.Tail(0)
+	m.Exec("UPDATE t SET v = v + 1 WHERE id < 50")
+	tail.Check("t")
+
+	// The server crashes, and is shut down.
+	m.Exec("UPDATE t SET v = v + 1")
+	server.Kill9(t)
+	server.Restart(t)
+	m.Exec("UPDATE t SET v = v + 1 WHERE id < 100")
+	tail.Check("t")
+	server.Stop(t)
+	server.Restart(t)
+	m.Exec("DELETE FROM t WHERE id < 10")
+	tail.Check("t")
+	tail.Stop()
+
+	// Another server at the address, with GTIDs or without.
+	file := m.YAML
+	m.YAML = strings.Replace(file, server.Addr, servertest.MySQL(t).Addr, 1)
+	fails(t, m.Tail(0), fault.PositionLost, "is server", "point the task at the server")
+	m.YAML = file
+
+	// Its files have another name.
+	server.Restart(t, "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF", "--log-bin=other")
+	for range 12 { // a file of the number there is, too
+		m.Exec("FLUSH BINARY LOGS")
+	}
+	fails(t, m.Tail(0), fault.PositionLost, "named like other.", "log_bin")
+	server.Restart(t, "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF")
+	tail = m.Tail(0)
+	m.Exec("DELETE FROM t WHERE id < 20")
+	tail.Check("t")
+	tail.Stop()
+
+	// What it needs was purged.
+	m.Exec("UPDATE t SET v = v + 1", "FLUSH BINARY LOGS")
+	purge(m)
+	fails(t, m.Tail(0), fault.PositionLost, "purged", "new snapshot")
+
+	// The log was reset.
+	reset(m)
+	fails(t, m.Tail(0), fault.PositionLost, "the log was reset")
+}
+
+// Rule S11: a log that was reset and has grown past the position again has a
+// file of the same name, begun at another time.
+func TestS11ALogThatWasResetAndGrewAgain(t *testing.T) {
+	t.Parallel()
+	m := byPosition(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 1)")
+	tail := m.Tail(ready(m))
+	m.Exec("UPDATE t SET v = v + 1", "FLUSH BINARY LOGS") // its place is where a file's events begin
+	tail.Check("t")
+	tail.Stop()
+	at := m.Tip().Committed
+	if at.FileBegun == 0 {
+		t.Fatalf("the position is %+v", at)
+	}
+	reset(m)
+	for m.LogEnd().File < at.File {
+		m.Exec("FLUSH BINARY LOGS")
+	}
+	m.Exec("UPDATE t SET v = v + 1")
+	fails(t, m.Tail(0), fault.PositionLost, at.File+" of source", "is not the file", "new snapshot")
+}
