@@ -79,7 +79,7 @@ func checkGTIDMode(ctx context.Context, s *session) ([]Finding, error) {
 	}
 	findings := []Finding{warning(strings.Join(steps, "\n"),
 		"gtid_mode is %s and enforce_gtid_consistency is %s: positions are then a file and an offset of this one server, and less is promised (rule S11). "+
-			"The task can't follow to another server: a failover means a new snapshot. Planning waits at least a minute. Rows that change while the snapshot is read are "+
+			"The task can't follow to another server: a failover means a new snapshot. Planning waits for a minute, and twice the time-out of semi-synchronous replication. Rows that change while the snapshot is read are "+
 			"delivered again by the tail, marked replay=true, and until it has passed them a consumer may see an older state of a row after a newer one; rows of a table without "+
 			"a primary key stay doubled at the consumer then. To mend it in a replicated set, run each step on every server before the next, and before the last wait until "+
 			"Ongoing_anonymous_transaction_count is 0 everywhere", mode, consistency)}
@@ -94,7 +94,7 @@ func (v variables) semiSyncFindings() []Finding {
 		ms, err := strconv.ParseUint(v[timeout], 10, 64)
 		if err == nil && v.on("rpl_semi_sync_"+side+"_enabled") && ms > uint64(snapshot.MostWait.Milliseconds()) {
 			return []Finding{failed(v.setGlobal(timeout, "60000"),
-				"a commit waits up to %d ms for a replica before anybody sees it, and without GTIDs the snapshot has to wait as long (rule S11): %v is the most", ms, snapshot.MostWait).about(timeout)}
+				"a commit waits up to %d ms for a replica before anybody sees it, and without GTIDs the snapshot has to wait for twice that (rule S11): %v is the most", ms, snapshot.MostWait).about(timeout)}
 		}
 	}
 	return nil

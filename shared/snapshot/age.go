@@ -15,15 +15,17 @@ import (
 // says which are visible; without, time has to (rule S11): what has been in the
 // log for the age is taken to be visible.
 const (
-	// DefaultAge is the least age; commits take milliseconds, and as long as one
-	// waits for a replica that doesn't answer.
+	// DefaultAge is the least age: commits take milliseconds, and fsync seconds at
+	// its worst.
 	DefaultAge = time.Minute
-	// MostWait is the longest time-out of that wait that is put up with.
-	MostWait = 10 * time.Minute
+	// MostWait is the longest time-out of semi-synchronous replication that is put
+	// up with.
+	MostWait = 5 * time.Minute
 )
 
 // ageAt gives the age at a source: the least, and on top of it what a commit may
-// wait there for a replica.
+// wait there for a replica. That is twice the time-out: a group of commits is
+// written to the log while the one before it still waits, and then waits itself.
 func ageAt(ctx context.Context, conn *mysql.Conn, least time.Duration) (time.Duration, error) {
 	timeout, err := conn.SemiSyncTimeout(ctx)
 	if err != nil {
@@ -31,9 +33,9 @@ func ageAt(ctx context.Context, conn *mysql.Conn, least time.Duration) (time.Dur
 	}
 	if timeout > MostWait {
 		return 0, fault.New(fault.Blocked, "SET GLOBAL rpl_semi_sync_source_timeout = 60000 (rpl_semi_sync_master_timeout before 8.0.26) until the snapshot is done, or turn GTIDs on",
-			"a commit may wait %v for a replica before it is visible, and without GTIDs the snapshot has to wait as long (rule S11); %v is the most", timeout, MostWait)
+			"semi-synchronous replication may hold a commit for %v before it is visible, and without GTIDs the snapshot has to wait for twice that (rule S11); %v is the most", timeout, MostWait)
 	}
-	return least + timeout, nil
+	return least + 2*timeout, nil
 }
 
 // awaitAge waits until a moment of the source's clock is age old.
@@ -53,6 +55,41 @@ func awaitAge(ctx context.Context, conn *mysql.Conn, since time.Time, age time.D
 		case <-time.After(left):
 		}
 	}
+}
+
+// base is what a generation is planned behind: B, and since when all of it was
+// in the log.
+type base struct {
+	b     change.GTIDSet
+	since time.Time
+}
+
+// base takes B, and waits until it is visible where only time tells (rule S11).
+func (p *Planner) base(ctx context.Context, conn *mysql.Conn, byPosition bool) (*base, error) {
+	b, err := executed(ctx, conn, byPosition)
+	if err != nil || !byPosition {
+		return &base{b: b}, err
+	}
+	since, err := p.awaitVisible(ctx, conn)
+	return &base{b, since}, err
+}
+
+// awaitVisible waits until all that is in the log now is visible, and gives that
+// now by the source's clock.
+func (p *Planner) awaitVisible(ctx context.Context, conn *mysql.Conn) (since time.Time, err error) {
+	if since, err = conn.Clock(ctx); err != nil {
+		return since, err
+	}
+	age, err := ageAt(ctx, conn, p.cfg.Age)
+	if err != nil {
+		return since, err
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < age {
+		return since, fault.New(fault.Config, "raise the plan function's timeout, in s.yaml",
+			"the plan function has %s left, and without GTIDs it has to wait %s (rule S11)", time.Until(deadline).Round(time.Second), age)
+	}
+	p.cfg.Logger.Info("the source gives no GTIDs: waiting until what is in its binlog is visible for certain", "for", age)
+	return since, awaitAge(ctx, conn, since, age)
 }
 
 // executed is what the source has executed. Without GTIDs it doesn't say: then

@@ -127,41 +127,6 @@ func (p *Planner) Again(ctx context.Context, tables []change.TableName, seq int6
 	return chunks, nil
 }
 
-// base is what a generation is planned behind: B, and since when all of it was
-// in the log.
-type base struct {
-	b     change.GTIDSet
-	since time.Time
-}
-
-// base takes B, and waits until it is visible where only time tells (rule S11).
-func (p *Planner) base(ctx context.Context, conn *mysql.Conn, byPosition bool) (*base, error) {
-	b, err := executed(ctx, conn, byPosition)
-	if err != nil || !byPosition {
-		return &base{b: b}, err
-	}
-	since, err := p.awaitVisible(ctx, conn)
-	return &base{b, since}, err
-}
-
-// awaitVisible waits until all that is in the log now is visible, and gives that
-// now by the source's clock.
-func (p *Planner) awaitVisible(ctx context.Context, conn *mysql.Conn) (since time.Time, err error) {
-	if since, err = conn.Clock(ctx); err != nil {
-		return since, err
-	}
-	age, err := ageAt(ctx, conn, p.cfg.Age)
-	if err != nil {
-		return since, err
-	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < age {
-		return since, fault.New(fault.Config, "raise the plan function's timeout, in s.yaml",
-			"the plan function has %s left, and without GTIDs it has to wait %s (rule S11)", time.Until(deadline).Round(time.Second), age)
-	}
-	p.cfg.Logger.Info("the source gives no GTIDs: waiting until what is in its binlog is visible for certain", "for", age)
-	return since, awaitAge(ctx, conn, since, age)
-}
-
 // join adds tables to the plan that it doesn't have yet, and gives the plan. Who
 // loses the race for a page looks again.
 func (p *Planner) join(ctx context.Context, tables []change.TableName) (*Plan, error) {
@@ -217,29 +182,17 @@ func (p *Planner) measure(ctx context.Context) (*Plan, error) {
 	if plan.ServerUUID, err = conn.ServerUUID(ctx); err != nil {
 		return nil, err
 	}
-	gtids, err := conn.HasGTIDs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if gtids {
-		plan.P0, err = conn.Executed(ctx)
-	} else {
-		plan.P0, plan.Log, err = conn.Logged(ctx)
-	}
+	settle, err := p.origin(ctx, conn, plan)
 	if err != nil {
 		return nil, err
 	}
 	if p.cfg.Hooks.P0 != nil {
 		p.cfg.Hooks.P0()
 	}
-	settle := xaSettle
-	if !gtids {
-		settle = xaSettleLogged
-	}
 	if err := p.awaitXA(ctx, conn, settle); err != nil {
 		return nil, err
 	}
-	p1, err := p.base(ctx, conn, !gtids)
+	p1, err := p.base(ctx, conn, plan.ByPosition())
 	if err != nil {
 		return nil, err
 	}
@@ -271,6 +224,23 @@ func (p *Planner) measure(ctx context.Context) (*Plan, error) {
 	return plan, err
 }
 
+// origin takes P0; settle is how long a PREPARE in it may take to show in XA
+// RECOVER.
+func (p *Planner) origin(ctx context.Context, conn *mysql.Conn, plan *Plan) (settle time.Duration, err error) {
+	gtids, err := conn.HasGTIDs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if gtids {
+		plan.P0, err = conn.Executed(ctx)
+		return xaSettle, err
+	}
+	if plan.P0, plan.Log, err = conn.Logged(ctx); err != nil {
+		return 0, err
+	}
+	return ageAt(ctx, conn, xaSettleLogged)
+}
+
 // tables lists the selected tables as they are now.
 func (p *Planner) tables(ctx context.Context, conn *mysql.Conn) ([]change.TableName, error) {
 	all, err := mysql.ListTables(ctx, conn)
@@ -291,8 +261,8 @@ func (p *Planner) tables(ctx context.Context, conn *mysql.Conn) ([]change.TableN
 }
 
 // xaSettle is how long a PREPARE may take to show in XA RECOVER once its GTID
-// is executed, xaSettleLogged once it is in the log; one that takes longer stops
-// the tail at its COMMIT.
+// is executed; xaSettleLogged once it is in the log, and no replica is waited
+// for. One that takes longer stops the tail at its COMMIT.
 const (
 	xaSettle       = 200 * time.Millisecond
 	xaSettleLogged = 2 * time.Second

@@ -26,10 +26,9 @@ func byPosition(t *testing.T, server *servertest.MySQLServer, statements ...stri
 	return m
 }
 
-// noGTIDs starts a server of this mode.
-func noGTIDs(t *testing.T, mode string, flags ...string) *servertest.MySQLServer {
+func noGTIDs(t *testing.T) *servertest.MySQLServer {
 	t.Helper()
-	return servertest.StartMySQL(t, append(flags, "--gtid-mode="+mode, "--enforce-gtid-consistency=OFF")...)
+	return servertest.StartMySQL(t, "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF")
 }
 
 // checkMarked is Tail.Check for a seam that overlaps: what comes twice is
@@ -47,7 +46,7 @@ func checkMarked(tail *apptest.Tail, m *apptest.Migration, tables ...string) che
 // chunk may hold already, marked, and the rows end as they are.
 func TestS11WritesAtEveryMoment(t *testing.T) {
 	t.Parallel()
-	server := noGTIDs(t, "OFF")
+	server := noGTIDs(t)
 	for _, k := range keyTables() {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
@@ -113,7 +112,7 @@ func writer(m *apptest.Migration, writes *sync.WaitGroup) {
 func TestS11CommitThatIsInTheLogButNotVisible(t *testing.T) {
 	t.Parallel()
 	k := keyTables()[0]
-	m := byPosition(t, noGTIDs(t, "OFF"), integers, k.fill(), "ANALYZE TABLE t")
+	m := byPosition(t, noGTIDs(t), integers, k.fill(), "ANALYZE TABLE t")
 	m.Tune.ChunkRows = 200
 	m.Exec("CREATE TABLE late (id INT PRIMARY KEY, v INT)", "INSERT INTO late VALUES (1, 1)")
 	semi := semiSync(m, 5*time.Second)
@@ -139,7 +138,7 @@ func TestS11CommitThatIsInTheLogButNotVisible(t *testing.T) {
 func TestS11WithoutTheAge(t *testing.T) {
 	t.Parallel()
 	k := keyTables()[0]
-	m := byPosition(t, noGTIDs(t, "OFF"), integers, k.fill(), "ANALYZE TABLE t")
+	m := byPosition(t, noGTIDs(t), integers, k.fill(), "ANALYZE TABLE t")
 	m.Tune.Age, m.Tune.ChunkRows = time.Nanosecond, 200
 	m.Plan()
 	var writes sync.WaitGroup
@@ -159,7 +158,7 @@ func TestS11WithoutTheAge(t *testing.T) {
 // rows.
 func TestS11DDLWhileAChunkIsRead(t *testing.T) {
 	t.Parallel()
-	server := noGTIDs(t, "OFF")
+	server := noGTIDs(t)
 	for _, c := range []struct {
 		name, ddl   string
 		generations int64
@@ -226,7 +225,7 @@ func TestS11DDLWhileAChunkIsRead(t *testing.T) {
 // a row that is told twice, so none is written to in the while before its view.
 func TestS11KeylessTables(t *testing.T) {
 	t.Parallel()
-	m := byPosition(t, noGTIDs(t, "OFF"),
+	m := byPosition(t, noGTIDs(t),
 		"CREATE TABLE keyless (a INT, b VARCHAR(20))", "CREATE TABLE myisam (a INT PRIMARY KEY, b VARCHAR(20)) ENGINE=MyISAM",
 		"INSERT INTO keyless SELECT i % 50, 'first' FROM "+numbers(0, 200, 1), "INSERT INTO myisam SELECT i, 'first' FROM "+numbers(0, 200, 1))
 	m.Plan()
@@ -247,7 +246,7 @@ func TestS11KeylessTables(t *testing.T) {
 func TestS11FullOnly(t *testing.T) {
 	t.Parallel()
 	k := keyTables()[0]
-	m := byPosition(t, noGTIDs(t, "OFF"), integers, k.fill(), "ANALYZE TABLE t")
+	m := byPosition(t, noGTIDs(t), integers, k.fill(), "ANALYZE TABLE t")
 	m.YAML += "stages: [full]\n"
 	m.Tune.ChunkRows = 200
 	m.Tune.SnapshotHooks.View = once("1", func() { at(m, append(k.operations(1), "FLUSH BINARY LOGS")...) })
