@@ -88,6 +88,9 @@ func ParseStatement(sql, database string, mode uint64) Parsed {
 	if p, ok := unparsedNoun(text, words, database); ok {
 		return p
 	}
+	if !isWhole(text) {
+		return Parsed{Class: ClassUnknown}
+	}
 	p, err := parseDDL(text, words, database)
 	if err != nil {
 		return tableStatement(text, database)
@@ -135,10 +138,14 @@ func parseDDL(sql string, words []string, database string) (Parsed, error) {
 	return p, err
 }
 
+// parserVersion makes the parser enter every versioned comment. Those that are for newer servers than the source never stand
+// in its log: it writes them as plain comments.
+const parserVersion = "9.99.99"
+
 // parseSQL parses a statement. What vitess lacks is put into words it knows
 // first, if it must.
 func parseSQL(sql string) (sqlparser.Statement, error) {
-	parser, err := sqlparser.New(sqlparser.Options{MySQLServerVersion: "8.4.0"})
+	parser, err := sqlparser.New(sqlparser.Options{MySQLServerVersion: parserVersion})
 	if err != nil {
 		return nil, err
 	}

@@ -66,10 +66,40 @@ func isWordByte(c byte) bool {
 	return c == '_' || c == '$' || c >= 0x80 || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// quotedEnd gives the index behind the quoted text that starts at i.
-func quotedEnd(sql string, i int) int { return closingQuote(sql, i, sql[i] != '`') }
+// isWhole tells that the text is one statement, with nothing open at its end and nothing behind it. No server runs or logs
+// another; what looks like one was cut, or we misread its quotes, and what is behind the seen part may matter.
+func isWhole(sql string) bool {
+	ended := false
+	for i := 0; i < len(sql); {
+		j, closed := i+1, true
+		switch c := sql[i]; {
+		case c <= ' ':
+		case c == ';':
+			ended = true
+		case commentEnd(sql, i) > i:
+			j = commentEnd(sql, i)
+			closed = c != '/' || j-i >= len("/**/") && strings.HasSuffix(sql[:j], "*/")
+		case ended:
+			return false
+		case c == '`' || c == '"' || c == '\'':
+			j, closed = closingQuote(sql, i, c != '`')
+		}
+		if !closed {
+			return false
+		}
+		i = j
+	}
+	return true
+}
 
-func closingQuote(sql string, i int, escapes bool) int {
+// quotedEnd gives the index behind the quoted text that starts at i.
+func quotedEnd(sql string, i int) int {
+	j, _ := closingQuote(sql, i, sql[i] != '`')
+	return j
+}
+
+// closingQuote gives the index behind the closing quote; the text's end, and false, when there is none.
+func closingQuote(sql string, i int, escapes bool) (end int, closed bool) {
 	q := sql[i]
 	for j := i + 1; j < len(sql); j++ {
 		switch {
@@ -78,10 +108,10 @@ func closingQuote(sql string, i int, escapes bool) int {
 		case sql[j] == q && j+1 < len(sql) && sql[j+1] == q:
 			j++
 		case sql[j] == q:
-			return j + 1
+			return j + 1, true
 		}
 	}
-	return len(sql)
+	return len(sql), false
 }
 
 // commentEnd gives the index behind the comment that starts at i, or i when
@@ -120,10 +150,14 @@ func standardQuotes(sql string, mode uint64) string {
 			j = i + 1
 			b.WriteByte(q)
 		case q == '"' && ansi:
-			j = closingQuote(sql, i, false)
-			b.WriteString(QuoteName(strings.ReplaceAll(strings.TrimSuffix(sql[i+1:j], `"`), `""`, `"`)))
+			var closed bool
+			if j, closed = closingQuote(sql, i, false); !closed {
+				b.WriteString(sql[i:j]) // for isWhole to see
+				break
+			}
+			b.WriteString(QuoteName(strings.ReplaceAll(sql[i+1:j-1], `""`, `"`)))
 		case q != '`' && plain:
-			j = closingQuote(sql, i, false)
+			j, _ = closingQuote(sql, i, false)
 			b.WriteString(strings.ReplaceAll(sql[i:j], `\`, `\\`))
 		default:
 			j = quotedEnd(sql, i)

@@ -71,6 +71,9 @@ func tableStatement(sql, database string) Parsed {
 		return Parsed{Class: ClassUnknown}
 	}
 	db, name := qualifiedName(tokens[2:], database)
+	if name == "" {
+		return Parsed{Class: ClassUnknown}
+	}
 	return ddl(TableChange{Type: typ, Database: db, Name: name})
 }
 
