@@ -191,10 +191,11 @@ func (r *Reader) tableMap(ev *replication.TableMapEvent, raw []byte) error {
 }
 
 // decodeRows replaces go-mysql's decoding of a rows event: rows of tables
-// nobody selected are left alone.
+// nobody selected are left alone, and rows that aren't whole, which rows refuses:
+// to read rows of no columns would take for ever.
 func (r *Reader) decodeRows(e *replication.RowsEvent, data []byte) error {
 	pos, err := e.DecodeHeader(data)
-	if err != nil || !r.cfg.Tables.Selected(string(e.Table.Schema), string(e.Table.Table)) {
+	if err != nil || !r.cfg.Tables.Selected(string(e.Table.Schema), string(e.Table.Table)) || !fullImages(e, int(e.Table.ColumnCount)) {
 		return err
 	}
 	return e.DecodeData(pos, data)
@@ -209,7 +210,7 @@ func (r *Reader) rows(ev *replication.RowsEvent, typ replication.EventType, ms i
 		return fault.New(fault.UnreadableEvent, "SET GLOBAL binlog_row_value_options = '' (and in sessions that set it), then take a new snapshot under a new task name",
 			"partial JSON update of %s in transaction %s at %s:%d", m.table, r.tx.gtid, r.log.File, r.log.Pos)
 	}
-	if ev.ColumnCount != uint64(len(m.table.Columns)) || !fullImage(ev.ColumnBitmap1, len(m.table.Columns)) || (ev.ColumnBitmap2 != nil && !fullImage(ev.ColumnBitmap2, len(m.table.Columns))) {
+	if !fullImages(ev, len(m.table.Columns)) {
 		return fault.New(fault.UnreadableEvent, "SET GLOBAL binlog_row_image = FULL (and in sessions that set it), then take a new snapshot under a new task name",
 			"partial row image of %s in transaction %s at %s:%d", m.table, r.tx.gtid, r.log.File, r.log.Pos)
 	}
@@ -266,6 +267,11 @@ func decodeRowChange(d *BinlogDecoder, op change.Op, images [][]any) (rc RowChan
 		rc.After, err = d.Decode(images[len(images)-1])
 	}
 	return rc, err
+}
+
+// fullImages tells whether the event's rows have all n columns of their table.
+func fullImages(e *replication.RowsEvent, n int) bool {
+	return e.ColumnCount == uint64(n) && n > 0 && fullImage(e.ColumnBitmap1, n) && (e.ColumnBitmap2 == nil || fullImage(e.ColumnBitmap2, n))
 }
 
 // fullImage tells whether all n columns are in a row image.

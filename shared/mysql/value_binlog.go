@@ -4,6 +4,7 @@ package mysql
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -28,7 +29,9 @@ func ConfigureDecoding(cfg *replication.BinlogSyncerConfig) {
 		decode = (*replication.RowsEvent).Decode
 	}
 	cfg.RowsEventDecodeFunc = func(e *replication.RowsEvent, data []byte) error {
-		return withRawJSON(e, data, decode)
+		// Where an event is shorter than its rows, the parser would read on in
+		// the memory behind it.
+		return withRawJSON(e, slices.Clip(data), decode)
 	}
 }
 
