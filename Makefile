@@ -1,5 +1,6 @@
 # What a developer does here. Go, Java and Maven are all it needs; servers and tools are fetched once, outside the tree.
 SERVICES = go run ./scripts/services
+TESTS    = $(SERVICES) run -s3 -- env SLIPWAY_TEST_REQUIRED=1 go test -count=1 -p 2 -timeout 15m
 LINT     = go tool -modfile=tools/golangci-lint.mod golangci-lint
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags=-s
 
@@ -7,8 +8,10 @@ ROWS  ?= 200000
 KILLS ?= 5
 SEED  ?= 1
 
+FUZZTIME ?= 30s
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-short matrix bench soak lint fmt generate check services build deploy clean
+.PHONY: help demo test test-short race fuzz matrix bench soak lint fmt generate check services build deploy clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r t d; do printf '%-18s %s\n' "$$t" "$$d"; done
@@ -18,10 +21,19 @@ demo: ## watch a live shop move into RocketMQ, on real servers; ARGS=-keep, ARGS
 
 test: ## run all tests on a private MySQL, RocketMQ and S3
 	$(SERVICES) fetch
-	$(SERVICES) run -s3 -- env SLIPWAY_TEST_REQUIRED=1 go test -count=1 -p 2 -timeout 15m ./...
+	$(TESTS) ./...
 
 test-short: ## run the tests that need no server, in under a minute
 	go test -short ./...
+
+race: ## run all tests under the race detector, which needs gcc
+	$(SERVICES) fetch
+	CGO_ENABLED=1 $(TESTS) -race ./...
+
+fuzz: ## feed each fuzz target random input, two at a time: FUZZTIME= for each
+	@grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9]*' . | sed 's|/[^/]*:func | |' | sort | xargs -P 2 -L 1 sh -c '\
+	out=$$(go test -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x -parallel 1 "$$0" 2>&1) && \
+	echo "ok  $$0 $$1: $$(echo "$$out" | grep -o "execs: [0-9]*" | tail -1)" || { echo "$$out"; exit 255; }'
 
 matrix: ## run what moves rows against every kind of source: MySQL versions, row metadata, TLS; CELLS=8.0-full,… for some
 	go run ./scripts/matrix $(if $(CELLS),-cells $(CELLS),-all)
