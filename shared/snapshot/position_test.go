@@ -88,13 +88,10 @@ func TestS11WritesAtEveryMoment(t *testing.T) {
 // The first that waited in vain switches the waiting off.
 func semiSync(m *apptest.Migration, timeout time.Duration) (set func(on string)) {
 	m.T.Helper()
-	side := "source"
-	if _, err := m.DB.ExecContext(m.T.Context(), "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'"); err != nil { // before 8.0.26
-		side = "master"
-		m.Exec("INSTALL PLUGIN rpl_semi_sync_master SONAME 'semisync_master.so'")
-	}
-	m.Exec(fmt.Sprintf("SET GLOBAL rpl_semi_sync_%s_timeout = %d", side, timeout.Milliseconds()))
-	return func(on string) { at(m, "SET GLOBAL rpl_semi_sync_"+side+"_enabled = "+on) }
+	m.Server.Needs(m.T, 80100, "the plugin of semi-synchronous replication, in the build that tests run")
+	m.Exec("INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
+		fmt.Sprintf("SET GLOBAL rpl_semi_sync_source_timeout = %d", timeout.Milliseconds()))
+	return func(on string) { at(m, "SET GLOBAL rpl_semi_sync_source_enabled = "+on) }
 }
 
 // writer is a session of its own that changes rows of the middle chunk and
