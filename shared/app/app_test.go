@@ -19,13 +19,13 @@ import (
 	"slipway/shared/deliver"
 	"slipway/shared/fault"
 	"slipway/shared/rocketmq"
+	"slipway/shared/servertest"
 	"slipway/shared/task"
 )
 
-const (
-	items    = "CREATE TABLE items (id INT PRIMARY KEY, n INT NOT NULL)"
-	thousand = "INSERT INTO items WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM s WHERE i < 1000) SELECT i, 0 FROM s"
-)
+const items = "CREATE TABLE items (id INT PRIMARY KEY, n INT NOT NULL)"
+
+var thousand = "INSERT INTO items SELECT i, 0 FROM " + servertest.Numbers(1, 1001, 1)
 
 // counter counts what goes to the broker.
 type counter struct {
@@ -217,6 +217,7 @@ func undo(n int) string {
 
 // TestTLSToTheSource: an account that MySQL lets in over TLS only, snapshot and binlog alike.
 func TestTLSToTheSource(t *testing.T) {
+	servertest.MySQL(t).Needs(t, 80001, "TLS without certificates of one's own")
 	m := apptest.New(t, items, thousand)
 	account := "tls_" + m.Database
 	t.Cleanup(func() {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"slipway/shared/apptest"
+	"slipway/shared/servertest"
 	"slipway/shared/snapshot"
 )
 
@@ -36,7 +37,7 @@ func TestS4RenamedWhileSnapshotting(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			m := apptest.New(t, orders,
-				"INSERT INTO orders WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 600) SELECT i, CONCAT('c', i), i/7, NOW(3) FROM n",
+				"INSERT INTO orders SELECT i, CONCAT('c', i), i/7, NOW(3) FROM "+servertest.Numbers(1, 601, 1),
 				"CREATE TABLE other LIKE orders", "INSERT INTO other SELECT id + 300, 'other', amount, at FROM orders")
 			m.YAML += "lanes: 1\n"
 			m.Plan()

@@ -139,6 +139,7 @@ func loadBatch(ctx context.Context, q Querier, database string, names []any, int
 		if reflect.DeepEqual(before, after) {
 			for name, d := range after {
 				d.Indexes = indexes[name]
+				d.trimPrefixes()
 				d.chooseKey()
 				into[change.TableName{Database: database, Name: name}] = d
 			}

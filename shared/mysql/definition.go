@@ -68,6 +68,18 @@ func (x Index) Prefixed() bool {
 	return slices.ContainsFunc(x.Parts, func(p IndexPart) bool { return p.Prefix > 0 })
 }
 
+// trimPrefixes takes prefixes away that are the whole column, or that its type
+// can't have.
+func (d *Definition) trimPrefixes() {
+	for _, x := range d.Indexes {
+		for i, p := range x.Parts {
+			if c := d.Table.Column(p.Column); c >= 0 && p.Prefix >= mostIndexed(&d.Table.Columns[c]) {
+				x.Parts[i].Prefix = 0
+			}
+		}
+	}
+}
+
 // As gives the definition as rows have shown the table to be.
 func (d *Definition) As(t *change.Table) *Definition {
 	out := *d

@@ -148,6 +148,17 @@ func (a *alteration) column(name string) int {
 	return slices.IndexFunc(a.columns, func(c listed) bool { return strings.EqualFold(c.Name, name) })
 }
 
+// listColumns gives the definition its columns.
+func (a *alteration) listColumns() {
+	a.d.Table.Columns, a.d.Virtual = nil, nil
+	for _, c := range a.columns {
+		a.d.Table.Columns = append(a.d.Table.Columns, c.Column)
+		if c.virtual {
+			a.d.Virtual = append(a.d.Virtual, c.Name)
+		}
+	}
+}
+
 // finish lists the columns and indexes.
 func (a *alteration) finish() (*Definition, error) {
 	if err := a.relist(); err != nil {
@@ -157,15 +168,10 @@ func (a *alteration) finish() (*Definition, error) {
 		x.Name = cmp.Or(x.Name, a.indexName(x))
 		a.d.Indexes = append(a.d.Indexes, x)
 	}
-	a.trimPrefixes()
+	a.listColumns()
+	a.d.trimPrefixes() // the order depends on them
 	a.sortIndexes()
-	a.d.Table.Columns = nil
-	for _, c := range a.columns {
-		a.d.Table.Columns = append(a.d.Table.Columns, c.Column)
-		if c.virtual {
-			a.d.Virtual = append(a.d.Virtual, c.Name)
-		}
-	}
+	a.listColumns() // as the primary key has made them
 	a.d.chooseKey()
 	return a.d, nil
 }

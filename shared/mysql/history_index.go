@@ -99,17 +99,8 @@ func inherited(p IndexPart, old []listed, now *change.Column) (prefix int, err e
 	return 0, fmt.Errorf("a new column %q (%s) takes the place of one of another type (%s) in the same statement", now.Name, now.Declared, was.Declared)
 }
 
-// trimPrefixes takes prefixes away that are the whole column, or that its type
-// can't have.
-func (a *alteration) trimPrefixes() {
-	for _, x := range a.d.Indexes {
-		for i, p := range x.Parts {
-			if c := a.column(p.Column); c >= 0 && p.Prefix >= mostIndexed(&a.columns[c].Column) {
-				x.Parts[i].Prefix = 0
-			}
-		}
-	}
-}
+// pointBytes is the length of every POINT; MySQL 5.7 indexes as much of one.
+const pointBytes = 25
 
 // mostIndexed is the length from which on a prefix of the column is all of it.
 func mostIndexed(c *change.Column) int {
@@ -118,6 +109,9 @@ func mostIndexed(c *change.Column) int {
 		_, rest := splitDeclared(c.Declared)
 		return typeArguments(rest)[0]
 	case change.TypeText, change.TypeBlob, change.TypeGeometry:
+		if c.Declared == "point" {
+			return pointBytes
+		}
 		return math.MaxInt
 	}
 	return 0

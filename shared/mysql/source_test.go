@@ -30,6 +30,23 @@ func connect(t testing.TB) *mysql.Conn {
 	return c
 }
 
+// since is the version that brought what a test is about, as far as not all have it.
+var since = map[string]int{
+	"compressed": 80020,
+	// With GTIDs.
+	"CREATE TABLE AS SELECT": 80021, "DDL and rows at once": 80021,
+	// Before, the server logged that it was dropped.
+	"a temporary table": 80013,
+	"SET SESSION binlog_row_value_options = PARTIAL_JSON": 80003,
+	"utf8mb4_0900": 80001,
+}
+
+// needs skips a test about what the shared server doesn't have yet.
+func needs(t testing.TB, what string) {
+	t.Helper()
+	servertest.MySQL(t).Needs(t, since[what], what)
+}
+
 // query runs one statement and gives the rows as raw text.
 func query(t testing.TB, c *mysql.Conn, sql string, args ...any) [][]string {
 	t.Helper()

@@ -196,6 +196,10 @@ func TestT5MinimalMetadataIsHeldAgainstTheDefinition(t *testing.T) {
 	} {
 		wrong[what] = create(columns)
 	}
+	if servertest.MySQL(t).VersionID(t) < 80001 { // table maps don't say it yet
+		delete(wrong, "sign")
+		delete(wrong, "charset")
+	}
 	known := create(columns)
 	m := tableMaps(t, c, db, "INSERT INTO "+db+".t VALUES ()")[0]
 	m.ColumnName = nil

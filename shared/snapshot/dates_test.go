@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"slipway/shared/apptest"
+	"slipway/shared/servertest"
 	"slipway/shared/snapshot"
 )
 
@@ -30,7 +31,7 @@ func TestS9DatesOffTheCalendar(t *testing.T) {
 	for _, tab := range tables {
 		names = append(names, tab.name)
 		m.Exec(fmt.Sprintf("CREATE TABLE %s (%s, i INT)", tab.name, tab.columns))
-		write(fmt.Sprintf("INSERT INTO %s SELECT %s, i FROM %s", tab.name, tab.key, numbers(0, 600, 1)))
+		write(fmt.Sprintf("INSERT INTO %s SELECT %s, i FROM %s", tab.name, tab.key, servertest.Numbers(0, 600, 1)))
 	}
 	m.Plan()
 	for _, name := range names {

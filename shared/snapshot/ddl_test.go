@@ -51,7 +51,7 @@ func TestS4TruncateAtEveryMoment(t *testing.T) {
 	act := func(m *apptest.Migration) func() {
 		return func() {
 			at(m, "INSERT INTO t (id, v) VALUES (401, 'gone')", "TRUNCATE TABLE t",
-				"INSERT INTO t (id, v) SELECT i, 'after' FROM "+numbers(300, 1500, 3), "UPDATE t SET v = 'changed' WHERE id BETWEEN 700 AND 800")
+				"INSERT INTO t (id, v) SELECT i, 'after' FROM "+servertest.Numbers(300, 1500, 3), "UPDATE t SET v = 'changed' WHERE id BETWEEN 700 AND 800")
 		}
 	}
 	for _, mo := range moments() {
@@ -170,7 +170,7 @@ func TestS4AlterAtEveryMoment(t *testing.T) {
 func TestS10KeyChangedBehindTheSnapshot(t *testing.T) {
 	t.Parallel()
 	m := apptest.New(t, "CREATE TABLE t (a INT, b INT, v INT, PRIMARY KEY (a, b))",
-		"INSERT INTO t SELECT i, i, 0 FROM "+numbers(0, 300, 1))
+		"INSERT INTO t SELECT i, i, 0 FROM "+servertest.Numbers(0, 300, 1))
 	oneLane(m) // a row has another lane under another key
 	m.Plan()
 	m.Snapshot()

@@ -203,11 +203,6 @@ func mode(m *apptest.Migration, table string) (snapshot.Mode, int) {
 	return g.Mode, g.Chunks()
 }
 
-// numbers is a SELECT of lo, lo+step, … below hi, as column i.
-func numbers(lo, hi, step int) string {
-	return fmt.Sprintf("(WITH RECURSIVE s(i) AS (SELECT %d UNION ALL SELECT i+%d FROM s WHERE i+%d < %d) SELECT i FROM s) n", lo, step, step, hi)
-}
-
 // fails asserts that a rule switched off is noticed.
 func fails(t *testing.T, report checker.Report) {
 	t.Helper()

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"slipway/shared/apptest"
+	"slipway/shared/servertest"
 	"slipway/shared/snapshot"
 )
 
@@ -46,7 +47,7 @@ func (k keyed) move(from, to int) string {
 
 // fill makes rows 0, 2, … 1198: three chunks of 200 where keys have an order.
 func (k keyed) fill() string {
-	return fmt.Sprintf("INSERT INTO t (%s, v) SELECT %s, CONCAT('first ', i) FROM %s", strings.Join(k.cols, ", "), strings.Join(k.values("i"), ", "), numbers(0, 1200, 2))
+	return fmt.Sprintf("INSERT INTO t (%s, v) SELECT %s, CONCAT('first ', i) FROM %s", strings.Join(k.cols, ", "), strings.Join(k.values("i"), ", "), servertest.Numbers(0, 1200, 2))
 }
 
 const body = "v VARCHAR(200), n INT DEFAULT 0"
@@ -116,6 +117,7 @@ func TestS1WritesAtEveryMoment(t *testing.T) {
 	for _, k := range keyTables() {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
+			servertest.MySQL(t).NeedsTo(t, k.ddl)
 			m := apptest.New(t, k.ddl, k.fill(), "ANALYZE TABLE t")
 			m.Tune.ChunkRows = 200
 			ran := map[string]int{}

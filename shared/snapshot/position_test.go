@@ -50,6 +50,7 @@ func TestS11WritesAtEveryMoment(t *testing.T) {
 	for _, k := range keyTables() {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
+			server.NeedsTo(t, k.ddl)
 			m := byPosition(t, server, k.ddl, k.fill(), "ANALYZE TABLE t")
 			m.Tune.ChunkRows = 200
 			ran := map[string]bool{}
@@ -224,7 +225,7 @@ func TestS11KeylessTables(t *testing.T) {
 	t.Parallel()
 	m := byPosition(t, noGTIDs(t),
 		"CREATE TABLE keyless (a INT, b VARCHAR(20))", "CREATE TABLE myisam (a INT PRIMARY KEY, b VARCHAR(20)) ENGINE=MyISAM",
-		"INSERT INTO keyless SELECT i % 50, 'first' FROM "+numbers(0, 200, 1), "INSERT INTO myisam SELECT i, 'first' FROM "+numbers(0, 200, 1))
+		"INSERT INTO keyless SELECT i % 50, 'first' FROM "+servertest.Numbers(0, 200, 1), "INSERT INTO myisam SELECT i, 'first' FROM "+servertest.Numbers(0, 200, 1))
 	m.Plan()
 	views := 0
 	m.Tune.SnapshotHooks.View = func(string) {

@@ -116,7 +116,7 @@ func TestT2AProcessDiesInsideABigTransaction(t *testing.T) {
 
 func diesInsideABigTransaction(t *testing.T, m *apptest.Migration) {
 	const rows, enough = 20_000, 5_000
-	m.Exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT i, i FROM "+numbers(rows))
+	m.Exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT i, i FROM "+servertest.Numbers(1, rows+1, 1))
 	m.Tune.ChunkRows = rows
 	ready(m)
 	tune := m.Tune

@@ -25,7 +25,7 @@ import (
 // acknowledgement, sent again marked if it may be stored, and unmarked if not.
 func TestD5ABadBroker(t *testing.T) {
 	t.Parallel()
-	m := apptest.New(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT i, 0 FROM "+numbers(100))
+	m := apptest.New(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT i, 0 FROM "+servertest.Numbers(1, 101, 1))
 	epoch := ready(m)
 	proxy := rocketmqtest.NewProxy(t, m.Broker.Endpoint)
 	proxy.RequireOneInFlight()
@@ -117,7 +117,7 @@ func TestD5ARowThatDoesNotFit(t *testing.T) {
 	m := apptest.New(t, "CREATE TABLE t (id INT PRIMARY KEY, v LONGTEXT)")
 	m.YAML += "packing: {maxRows: 500, maxBytes: 1MiB}\n"
 	tail := m.Tail(ready(m))
-	m.Exec("INSERT INTO t SELECT i, REPEAT(CHAR(1), 600000) FROM " + numbers(8)) // 3.6 MB each as JSON
+	m.Exec("INSERT INTO t SELECT i, REPEAT(CHAR(1), 600000) FROM " + servertest.Numbers(1, 9, 1)) // 3.6 MB each as JSON
 	tail.Check("t")
 	m.Exec("INSERT INTO t VALUES (77, REPEAT('x', 4194304))")
 	fails(t, tail, fault.SinkRejected, m.Database+".t", "largeMessage", "objects.exclude")

@@ -4,7 +4,6 @@ package tail_test
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,11 +74,6 @@ func messages(m *apptest.Migration) []checker.Message {
 	list, err := checker.Read(m.T.Context(), m.Broker.NameServer, []string{m.Topic})
 	m.Must(err)
 	return list
-}
-
-// numbers is SQL of a table expression n(i) with 1 to count.
-func numbers(count int) string {
-	return fmt.Sprintf("(WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM r WHERE i < %d) SELECT /*+ SET_VAR(cte_max_recursion_depth=1000000) */ i FROM r) n", count)
 }
 
 // signal is an event that happens once.

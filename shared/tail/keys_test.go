@@ -10,6 +10,7 @@ import (
 
 	"slipway/shared/apptest"
 	"slipway/shared/fault"
+	"slipway/shared/servertest"
 )
 
 // Rule S6: an update that moves a key is one UPDATE if both keys share a lane,
@@ -17,10 +18,11 @@ import (
 // the same key doesn't move.
 func TestS6KeysMove(t *testing.T) {
 	t.Parallel()
+	servertest.MySQL(t).Needs(t, 80001, "utf8mb4_0900")
 	m := apptest.New(t,
-		"CREATE TABLE moved (id INT PRIMARY KEY, v INT)", "INSERT INTO moved SELECT i, i FROM "+numbers(300),
+		"CREATE TABLE moved (id INT PRIMARY KEY, v INT)", "INSERT INTO moved SELECT i, i FROM "+servertest.Numbers(1, 301, 1),
 		"CREATE TABLE word (k VARCHAR(20) COLLATE utf8mb4_0900_ai_ci PRIMARY KEY, v INT)", "INSERT INTO word VALUES ('abc', 1), ('xyz', 2)",
-		"CREATE TABLE pair (a INT, b INT, v INT, PRIMARY KEY (a, b))", "INSERT INTO pair SELECT i % 10, i, 0 FROM "+numbers(100),
+		"CREATE TABLE pair (a INT, b INT, v INT, PRIMARY KEY (a, b))", "INSERT INTO pair SELECT i % 10, i, 0 FROM "+servertest.Numbers(1, 101, 1),
 	)
 	tables := []string{"moved", "word", "pair"}
 	if m.Server.VersionID(t) >= 90600 { // before, a cascade is in no binlog, which the precheck says
@@ -94,7 +96,7 @@ func TestD1Orders(t *testing.T) {
 			m := apptest.New(t, "CREATE TABLE a (id INT PRIMARY KEY, v INT)", "CREATE TABLE b (id INT PRIMARY KEY, v INT)")
 			m.YAML += "order: " + order + "\n"
 			tail := m.Tail(ready(m))
-			m.Exec("INSERT INTO a SELECT i, i FROM "+numbers(50), "INSERT INTO b SELECT i, i FROM "+numbers(50),
+			m.Exec("INSERT INTO a SELECT i, i FROM "+servertest.Numbers(1, 51, 1), "INSERT INTO b SELECT i, i FROM "+servertest.Numbers(1, 51, 1),
 				"UPDATE a JOIN b USING (id) SET a.v = 0, b.v = 1", "UPDATE a SET id = id + 100 ORDER BY id DESC", "DELETE FROM b WHERE id < 20")
 			tail.Check("a", "b")
 			lanes := map[string]map[string]bool{}

@@ -18,7 +18,7 @@ import (
 func TestT1ABadSource(t *testing.T) {
 	t.Parallel()
 	server := servertest.StartMySQL(t)
-	m := apptest.On(t, server, servertest.RocketMQ(t), "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT i, 0 FROM "+numbers(5000))
+	m := apptest.On(t, server, servertest.RocketMQ(t), "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT i, 0 FROM "+servertest.Numbers(1, 5001, 1))
 	m.DB.SetMaxIdleConns(0) // none outlives its server
 	m.Tune.ChunkRows = 5000
 	epoch := ready(m)

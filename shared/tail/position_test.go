@@ -44,7 +44,7 @@ func TestS11XAIsDeliveredAtItsCommit(t *testing.T) {
 // stops the tail with a remedy.
 func TestS11ABadSource(t *testing.T) {
 	t.Parallel()
-	m := byPosition(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT i, 0 FROM "+numbers(5000))
+	m := byPosition(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT i, 0 FROM "+servertest.Numbers(1, 5001, 1))
 	server := m.Server
 	m.Tune.ChunkRows = 5000
 	epoch := ready(m)
