@@ -78,8 +78,8 @@ type Table struct {
 	Primary bool `json:"primary,omitempty"`
 }
 
-// String joins database and table as messages, ids and logs have it: "db.table".
-func (t *Table) String() string { return t.Database + "." + t.Name }
+// String is the full name as ids and logs have it: "db.table".
+func (t *Table) String() string { return t.FullName().String() }
 
 // FullName is the name as maps and object keys have it.
 func (t *Table) FullName() TableName { return TableName{t.Database, t.Name} }

@@ -42,7 +42,7 @@ func (h *handler) ddl(e mysql.Event, c *mysql.TableChange) error {
 	}
 	return h.barrier(&change.Change{
 		Op: change.OpDDL, Phase: change.PhaseIncremental, Table: &change.Table{Database: c.Database, Name: c.Name},
-		Time: e.Time, GTID: h.tx.given, Seq: h.seq, Origin: h.tx.text + "/" + c.Database + "." + c.Name, Ordinal: ordinal, Replay: h.replay(),
+		Time: e.Time, GTID: h.tx.given, Seq: h.seq, Origin: h.tx.text + "/" + name.String(), Ordinal: ordinal, Replay: h.replay(),
 		DDL: &change.DDL{Type: c.Type, Database: c.Database, Table: c.Name, SQL: e.Query.SQL},
 	}, h.ddlTopic)
 }
