@@ -26,6 +26,7 @@ type alteration struct {
 	dropped map[string]bool   // lower case
 	convert string            // the collation all text is converted to
 	indexes []Index           // new ones; unnamed ones get a name at the end
+	removed []string          // names of indexes
 }
 
 // listed is a column with what a [change.Column] doesn't say.
@@ -173,7 +174,7 @@ func (a *alteration) finish() (*Definition, error) {
 	a.sortIndexes()
 	a.listColumns() // as the primary key has made them
 	a.d.chooseKey()
-	return a.d, nil
+	return a.d, a.ambiguousKey()
 }
 
 // relist lists the columns: the old ones, changed or not, each in its place,
@@ -242,6 +243,9 @@ func (a *alteration) newColumn(p placed) (listed, error) {
 	c, err := a.dialect.column(p.def, a.d.Collation, a.session)
 	if err == nil && a.convert != "" && carriesText(c.Type) && c.Charset != "binary" { // whatever the column says itself
 		c.Charset, c.Collation = charsetOfCollation(a.convert), a.convert
+	}
+	if err == nil && a.convert != "" && p.old != "" && c.Type == change.TypeText {
+		return c, fmt.Errorf("the size of column %q can't be told: one statement changes it and converts the table", c.Name)
 	}
 	c.old, c.fresh = p.old, p.old == "" && a.renames != nil
 	return c, err

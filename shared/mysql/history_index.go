@@ -4,6 +4,7 @@ package mysql
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -137,6 +138,7 @@ func (a *alteration) dropIndex(o *sqlparser.DropKey) {
 	default:
 		return
 	}
+	a.removed = append(a.removed, name)
 	a.d.Indexes = slices.DeleteFunc(a.d.Indexes, func(x Index) bool { return strings.EqualFold(x.Name, name) })
 }
 
@@ -153,4 +155,23 @@ func (a *alteration) indexName(x Index) string {
 		name = fmt.Sprintf("%s_%d", base, n)
 	}
 	return name
+}
+
+// ambiguousKey refuses to choose among several unique keys where one was dropped
+// and made again in one statement: the server may leave it in its old place.
+func (a *alteration) ambiguousKey() error {
+	if a.d.Table.Primary {
+		return nil
+	}
+	candidates, again := 0, false
+	for _, x := range a.d.Indexes {
+		if x.Unique && a.d.keyColumns(x) != nil {
+			candidates++
+			again = again || slices.ContainsFunc(a.removed, func(name string) bool { return strings.EqualFold(name, x.Name) })
+		}
+	}
+	if candidates > 1 && again {
+		return errors.New("one of its unique keys was dropped and made again in one statement: which comes first can't be told")
+	}
+	return nil
 }
