@@ -95,7 +95,11 @@ func (j jsonText) appendScalar(dst []byte, typ byte, data []byte) ([]byte, error
 	case jsonUint64:
 		return strconv.AppendUint(dst, le.Uint64(data), 10), nil
 	case jsonDouble:
-		return j.appendDouble(dst, math.Float64frombits(le.Uint64(data))), nil
+		f := math.Float64frombits(le.Uint64(data))
+		if math.IsNaN(f) || math.IsInf(f, 0) {
+			return dst, fmt.Errorf("binary JSON has the double %v", f)
+		}
+		return j.appendDouble(dst, f), nil
 	}
 	switch data[0] {
 	case 0:

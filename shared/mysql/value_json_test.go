@@ -49,6 +49,7 @@ func FuzzJSONDocument(f *testing.F) {
 	f.Add([]byte{2, 2, 0, 10, 0, 4, 1, 0, 5, 1, 0})
 	f.Add([]byte{15, 246, 4, 4, 2, 0x81, 0x32})
 	f.Add([]byte{12, 3, 'a', 'b', 'c'})
+	f.Add([]byte{11, '0', '0', '0', '0', '0', '0', 0xff, 0xff}) // no number
 	d, err := mysql.NewBinlogDecoder(&change.Table{Columns: []change.Column{{Name: "j", Type: change.TypeJSON}}}, "9")
 	if err != nil {
 		f.Fatal(err)
