@@ -64,10 +64,7 @@ func TestS7ChunksCoverTheTableOnce(t *testing.T) {
 				needs(t, "utf8mb4_0900")
 			}
 			query(t, c, fmt.Sprintf("CREATE TABLE %s.%s (%s)", db, ct.name, ct.columns))
-			table, err := mysql.LoadTable(t.Context(), c, db, ct.name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			table := loadTable(t, c, db, ct.name)
 			for round, want := range []int{0, 1, 2, 100} {
 				query(t, c, "DELETE FROM "+mysql.QuoteTable(table))
 				var rows []string
@@ -142,13 +139,10 @@ func TestS7RangesHoldWhatTheySay(t *testing.T) {
 		t.Run(kt.name, func(t *testing.T) {
 			name := fmt.Sprintf("r%d", n)
 			query(t, c, fmt.Sprintf("CREATE TABLE %s.%s (k %s PRIMARY KEY)", db, name, kt.ddl))
-			table, err := mysql.LoadTable(t.Context(), c, db, name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			table := loadTable(t, c, db, name)
 			order := mysql.NewKeyOrder(table, table.Key)
 			if !order.Ordered() {
-				t.Skip("never a bound: ", order.Unordered())
+				return // such a key never bounds a chunk; a skip is for what the source lacks
 			}
 			values := rapid.SliceOfN(kt.draw, 80, 80).Example(seed(t))
 			query(t, c, "INSERT IGNORE INTO "+mysql.QuoteTable(table)+" VALUES (?)"+strings.Repeat(", (?)", len(values)-1), values...)

@@ -107,10 +107,7 @@ func TestS7ComparatorAgreesWithTheServer(t *testing.T) {
 		t.Run(kt.name, func(t *testing.T) {
 			name := fmt.Sprintf("k%d", n)
 			query(t, c, fmt.Sprintf("CREATE TABLE %s.%s (n INT PRIMARY KEY, k %s NOT NULL, INDEX (k))", db, name, kt.ddl))
-			table, err := mysql.LoadTable(t.Context(), c, db, name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			table := loadTable(t, c, db, name)
 			values := distinct(rapid.SliceOfN(kt.draw, 250, 250).Example(seed(t)))
 			for at := 0; at < len(values); at += 40 {
 				insertKeys(t, c, db+"."+name, at, values[at:min(at+40, len(values))])

@@ -52,10 +52,7 @@ func TestS9UnevenKeysMakeEvenChunks(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			query(t, c, fmt.Sprintf("CREATE TABLE %s.%s (%s, v CHAR(50) DEFAULT 'some more bytes in every row')", db, tt.name, tt.columns))
-			table, err := mysql.LoadTable(t.Context(), c, db, tt.name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			table := loadTable(t, c, db, tt.name)
 			columns := ""
 			for i := range len(table.Columns) - 1 {
 				columns += ", " + table.Columns[i].Name
