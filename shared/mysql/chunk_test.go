@@ -60,9 +60,7 @@ func TestS7ChunksCoverTheTableOnce(t *testing.T) {
 	db := servertest.MySQL(t).Database(t)
 	for _, ct := range chunkedTables() {
 		t.Run(ct.name, func(t *testing.T) {
-			if strings.Contains(ct.columns, "utf8mb4_0900") {
-				needs(t, "utf8mb4_0900")
-			}
+			servertest.MySQL(t).NeedsTo(t, ct.columns)
 			query(t, c, fmt.Sprintf("CREATE TABLE %s.%s (%s)", db, ct.name, ct.columns))
 			table := loadTable(t, c, db, ct.name)
 			for round, want := range []int{0, 1, 2, 100} {

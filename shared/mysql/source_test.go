@@ -38,7 +38,6 @@ var since = map[string]int{
 	// Before, the server logged that it was dropped.
 	"a temporary table": 80013,
 	"SET SESSION binlog_row_value_options = PARTIAL_JSON": 80003,
-	"utf8mb4_0900": 80001,
 }
 
 // needs skips a test about what the shared server doesn't have yet.

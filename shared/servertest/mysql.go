@@ -171,20 +171,23 @@ func (s *MySQLServer) Needs(t testing.TB, id int, what string) {
 // Knows tells whether the server's version has all the words of a statement or a part of one.
 func (s *MySQLServer) Knows(t testing.TB, statement string) bool {
 	t.Helper()
-	for word, since := range map[string]int{"utf8mb4_0900": 80001, "RENAME COLUMN": 80003, "UNIQUE ((": 80013, "AS SELECT": 80021, "INVISIBLE": 80023} {
-		if strings.Contains(statement, word) && s.VersionID(t) < since {
-			return false
-		}
-	}
-	return true
+	return s.VersionID(t) >= wordsSince(statement)
 }
 
 // NeedsTo skips a test whose statement the server doesn't know.
 func (s *MySQLServer) NeedsTo(t testing.TB, statement string) {
 	t.Helper()
-	if !s.Knows(t, statement) {
-		t.Skip(Lacking + statement + ": it is " + s.Version(t))
+	s.Needs(t, wordsSince(statement), statement)
+}
+
+// wordsSince is the version that brought the newest word of a statement; 0 when all have them.
+func wordsSince(statement string) (id int) {
+	for word, since := range map[string]int{"utf8mb4_0900": 80001, "INVISIBLE": 80023} {
+		if strings.Contains(statement, word) {
+			id = max(id, since)
+		}
 	}
+	return id
 }
 
 // NeedsFullMetadata skips a test about what table maps say with binlog_row_metadata=FULL.

@@ -18,7 +18,7 @@ import (
 // the same key doesn't move.
 func TestS6KeysMove(t *testing.T) {
 	t.Parallel()
-	servertest.MySQL(t).Needs(t, 80001, "utf8mb4_0900")
+	servertest.MySQL(t).NeedsTo(t, "utf8mb4_0900")
 	m := apptest.New(t,
 		"CREATE TABLE moved (id INT PRIMARY KEY, v INT)", "INSERT INTO moved SELECT i, i FROM "+servertest.Numbers(1, 301, 1),
 		"CREATE TABLE word (k VARCHAR(20) COLLATE utf8mb4_0900_ai_ci PRIMARY KEY, v INT)", "INSERT INTO word VALUES ('abc', 1), ('xyz', 2)",
