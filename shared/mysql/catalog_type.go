@@ -63,6 +63,12 @@ func splitDeclared(declared string) (word, rest string) {
 	return declared, ""
 }
 
+// declaredLength is the length in a column's declared type: 9 of "varchar(9)".
+func declaredLength(c *change.Column) int {
+	_, rest := splitDeclared(c.Declared)
+	return typeArguments(rest)[0]
+}
+
 // typeArguments reads up to two numbers in parentheses.
 func typeArguments(s string) (args [2]int) {
 	inside, ok := strings.CutPrefix(s, "(")

@@ -107,8 +107,7 @@ const pointBytes = 25
 func mostIndexed(c *change.Column) int {
 	switch c.Type {
 	case change.TypeChar, change.TypeVarchar, change.TypeBinary, change.TypeVarbinary:
-		_, rest := splitDeclared(c.Declared)
-		return typeArguments(rest)[0]
+		return declaredLength(c)
 	case change.TypeText, change.TypeBlob, change.TypeGeometry:
 		if c.Declared == "point" {
 			return pointBytes

@@ -135,8 +135,7 @@ func mapMeta(col *change.Column) (meta int, checked bool) {
 	case change.TypeChar, change.TypeBinary:
 		return col.Length * perChar, true
 	case change.TypeVarchar, change.TypeVarbinary:
-		_, rest := splitDeclared(col.Declared)
-		return typeArguments(rest)[0] * perChar, true
+		return declaredLength(col) * perChar, true
 	case change.TypeText, change.TypeBlob:
 		word, _ := splitDeclared(col.Declared)
 		return lengthBytes[strings.TrimSuffix(strings.TrimSuffix(word, "text"), "blob")], true
