@@ -15,6 +15,9 @@ import (
 	"slipway/shared/snapshot"
 )
 
+// newSnapshotRemedy is for rows that are of other columns than the DDL has it.
+const newSnapshotRemedy = "take a new snapshot under a new task name; keep DDL in the binlog (sql_log_bin)"
+
 // schema knows the table definitions as of the position being read (rule T5).
 // DDL moves them on; what a full table map says counts more. It is owned by the
 // handler, which is also the reader's goroutine.
@@ -42,7 +45,7 @@ type seen struct {
 
 func newSchema(pipe *pipeline.Pipeline, dialect mysql.Dialect, known snapshot.Schema, live func(database, name string) (*change.Table, error)) *schema {
 	s := &schema{pipe: pipe, history: mysql.NewHistory(dialect, known.Schema, pipe.Concerns), seen: map[change.TableName]*seen{}, live: live}
-	s.remedy = "take a new snapshot under a new task name; keep DDL in the binlog (sql_log_bin)"
+	s.remedy = newSnapshotRemedy
 	if dialect.Metadata {
 		s.remedy = "SET GLOBAL binlog_row_metadata = FULL on the source, so that rows say what their columns are, and " + s.remedy
 	}
@@ -105,7 +108,7 @@ func (s *schema) saw(t *change.Table) (*change.Table, error) {
 		return rows.table, nil
 	}
 	if rows.settled {
-		return nil, fault.New(fault.SchemaMismatch, "take a new snapshot under a new task name; keep DDL in the binlog (sql_log_bin)",
+		return nil, fault.New(fault.SchemaMismatch, newSnapshotRemedy,
 			"rows of %s were written with other columns than the last ones, and no DDL came between", t)
 	}
 	rows.table, rows.settled = t, true
@@ -136,7 +139,7 @@ func (s *schema) apply(q *mysql.Query, at mysql.LogPosition) bool {
 func (s *schema) names() []change.TableName {
 	names := s.history.Names()
 	for name := range s.seen {
-		if !slices.Contains(names, name) {
+		if d, _ := s.history.Definition(name); d == nil {
 			names = append(names, name)
 		}
 	}
