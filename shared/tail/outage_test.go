@@ -23,31 +23,8 @@ func TestT1ABadSource(t *testing.T) {
 	m.Tune.ChunkRows = 5000
 	epoch := ready(m)
 
-	// Its connection is killed in the middle of transactions.
-	var events, kills atomic.Int64
-	m.Tune.TailHooks.Event = func(e mysql.Event) {
-		if e.Kind == mysql.Rows && events.Add(1)%8 == 4 && kills.Add(1) <= 3 {
-			killDumps(t, m)
-		}
-	}
-	tail := m.Tail(epoch)
-	m.Exec("UPDATE t SET v = v + 1", "DELETE FROM t WHERE id > 4000", "UPDATE t SET v = v + 1")
-	report := tail.Check("t")
-	if kills.Load() < 3 || report.Copies > 0 {
-		t.Errorf("%d kills, %s", kills.Load(), report.String())
-	}
-
-	// The server crashes, and is shut down.
-	m.Exec("UPDATE t SET v = v + 1")
-	server.Kill9(t)
-	server.Restart(t)
-	m.Exec("UPDATE t SET v = v + 1 WHERE id < 100")
-	tail.Check("t")
-	server.Stop(t)
-	server.Restart(t)
-	m.Exec("DELETE FROM t WHERE id < 10")
-	tail.Check("t")
-	tail.Stop()
+	tail := cutInTransactions(t, m, epoch)
+	crashes(m, tail)
 
 	// Another server at the address.
 	file := m.YAML
@@ -63,6 +40,40 @@ func TestT1ABadSource(t *testing.T) {
 	// It was restored.
 	reset(m)
 	fails(t, m.Tail(0), fault.PositionLost, "has not executed", "restored")
+}
+
+// cutInTransactions starts a tail whose connection is killed in the middle of
+// transactions.
+func cutInTransactions(t *testing.T, m *apptest.Migration, epoch int64) *apptest.Tail {
+	t.Helper()
+	var events, kills atomic.Int64
+	m.Tune.TailHooks.Event = func(e mysql.Event) {
+		if e.Kind == mysql.Rows && events.Add(1)%8 == 4 && kills.Add(1) <= 3 {
+			killDumps(t, m)
+		}
+	}
+	tail := m.Tail(epoch)
+	m.Exec("UPDATE t SET v = v + 1", "DELETE FROM t WHERE id > 4000", "UPDATE t SET v = v + 1")
+	report := tail.Check("t")
+	if kills.Load() < 3 || report.Copies > 0 {
+		t.Errorf("%d kills, %s", kills.Load(), report.String())
+	}
+	return tail
+}
+
+// crashes has the server crash, and shut down, under a tail, which it stops.
+func crashes(m *apptest.Migration, tail *apptest.Tail) {
+	m.T.Helper()
+	m.Exec("UPDATE t SET v = v + 1")
+	m.Server.Kill9(m.T)
+	m.Server.Restart(m.T)
+	m.Exec("UPDATE t SET v = v + 1 WHERE id < 100")
+	tail.Check("t")
+	m.Server.Stop(m.T)
+	m.Server.Restart(m.T)
+	m.Exec("DELETE FROM t WHERE id < 10")
+	tail.Check("t")
+	tail.Stop()
 }
 
 // killDumps ends every binlog connection of the server.

@@ -4,13 +4,11 @@ package tail_test
 
 import (
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"slipway/shared/apptest"
 	"slipway/shared/fault"
-	"slipway/shared/mysql"
 	"slipway/shared/servertest"
 )
 
@@ -49,18 +47,7 @@ func TestS11ABadSource(t *testing.T) {
 	m.Tune.ChunkRows = 5000
 	epoch := ready(m)
 
-	var events, kills atomic.Int64
-	m.Tune.TailHooks.Event = func(e mysql.Event) {
-		if e.Kind == mysql.Rows && events.Add(1)%8 == 4 && kills.Add(1) <= 3 {
-			killDumps(t, m)
-		}
-	}
-	tail := m.Tail(epoch)
-	m.Exec("UPDATE t SET v = v + 1", "DELETE FROM t WHERE id > 4000", "UPDATE t SET v = v + 1")
-	report := tail.Check("t")
-	if kills.Load() < 3 || report.Copies > 0 {
-		t.Errorf("%d kills, %s", kills.Load(), report.String())
-	}
+	tail := cutInTransactions(t, m, epoch)
 
 	// The log rotates, and what was read is purged: a tail at rest follows.
 	for range 3 {
@@ -73,17 +60,7 @@ func TestS11ABadSource(t *testing.T) {
 	m.Exec("UPDATE t SET v = v + 1 WHERE id < 50")
 	tail.Check("t")
 
-	// The server crashes, and is shut down.
-	m.Exec("UPDATE t SET v = v + 1")
-	server.Kill9(t)
-	server.Restart(t)
-	m.Exec("UPDATE t SET v = v + 1 WHERE id < 100")
-	tail.Check("t")
-	server.Stop(t)
-	server.Restart(t)
-	m.Exec("DELETE FROM t WHERE id < 10")
-	tail.Check("t")
-	tail.Stop()
+	crashes(m, tail)
 
 	// Another server at the address, with GTIDs or without.
 	file := m.YAML
